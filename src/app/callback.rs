@@ -1,0 +1,239 @@
+//! Callbacks: taken in first, understood later.
+//!
+//! In the request a callback is authenticated, read and stored; the answer leaves when it is durable. What it means is
+//! worked out by the inbox task from the stored row, so that nothing is lost if the process dies in between.
+//!
+//! A callback that nobody can authenticate is not believed: it is a hint to go and ask the runner, which is what a
+//! forger gets who knows a uid. One whose run is not known yet waits for it.
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use crate::app::progress::{self, Progress};
+use crate::app::run::MAX_NAME_BYTES;
+use crate::app::{App, AppError, Result, Write, Written, cut, seconds};
+use crate::domain::callback::{CallbackState, Trust};
+use crate::domain::observation::Subject;
+use crate::ids::{CallbackId, RunId};
+use crate::runner::Arrival;
+use crate::store::callback::{Callback, NewCallback};
+use crate::{domain::words::Word as _, store};
+
+/// Which door a callback came to.
+#[derive(Clone, Copy, Debug)]
+pub enum Door<'a> {
+    /// The URL that one run's runner was given.
+    Capability(&'a str),
+    /// A door that anybody can find, for one kind of job.
+    Open(Subject),
+}
+
+/// A callback that was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Whether it had not come before.
+    pub new: bool,
+    /// The run that its capability names.
+    pub run: Option<RunId>,
+}
+
+/// Takes a callback in; returns once it is durable.
+///
+/// # Errors
+/// [`AppError::NotFound`] if there is no such runner; [`AppError::Unauthenticated`] if its capability or its signature is
+/// wrong; [`AppError::Invalid`] if it cannot be understood (one that is authenticated is kept all the same) or tells of
+/// another kind of job than its door is for; otherwise as [`crate::app::Writer::write`].
+pub async fn receive(
+    app: &App,
+    runner_name: &str,
+    door: Door<'_>,
+    signature: Option<&str>,
+    body: Bytes,
+) -> Result<Received> {
+    let Ok(runner) = app.runners.known(runner_name) else {
+        return Err(AppError::NotFound { what: "runner", id: cut(runner_name, 80) });
+    };
+    let run = match door {
+        Door::Capability(capability) => Some(run_of(app, runner_name, capability).await?),
+        Door::Open(_) => None,
+    };
+    let subject = match (door, run) {
+        (Door::Open(subject), _) => subject,
+        (_, Some((_, subject))) => subject,
+        (Door::Capability(_), None) => return Err(forged()),
+    };
+    let arrival = Arrival { body: &body, signature, by_capability: run.is_some() };
+    let signed = runner.authenticate(&arrival).map_err(AppError::Unauthenticated)?;
+    let run = run.map(|(run, _)| run);
+    let trust = trust(signed, run.is_some());
+    let read = runner.read_callback(&body).and_then(|observation| match () {
+        () if observation.subject != subject => Err("it tells of another kind of job than this door is for".to_owned()),
+        () if observation.uid.is_empty() || observation.uid.len() > MAX_NAME_BYTES => {
+            Err(format!("its uid is empty or longer than {MAX_NAME_BYTES} bytes"))
+        }
+        () => Ok(observation),
+    });
+    let observation = match read {
+        Ok(observation) => observation,
+        Err(problem) => {
+            refuse(app, runner_name, trust, run, &body, &problem).await?;
+            return Err(AppError::Invalid(problem));
+        }
+    };
+    if run.is_none() {
+        refuse_flood(app, runner_name, &observation.uid).await?;
+    }
+    let callback = NewCallback {
+        uid: Some(observation.uid),
+        ..inbox_row(app, runner_name, trust, run, &body, CallbackState::Pending)
+    };
+    let written = app.writer.write(Write::Callback(callback)).await?;
+    app.bells.inbox.ring();
+    Ok(Received { new: written == Written::Callback(true), run })
+}
+
+fn forged() -> AppError {
+    AppError::Unauthenticated("no run of this runner has this capability".into())
+}
+
+async fn run_of(app: &App, runner: &str, capability: &str) -> Result<(RunId, Subject)> {
+    let mut db = app.read().await?;
+    store::run::by_capability(&mut db.conn(), capability)
+        .await?
+        .filter(|(_, its_runner, _)| its_runner == runner)
+        .map(|(run, _, kind)| (run, kind.subject()))
+        .ok_or_else(forged)
+}
+
+fn trust(signed: bool, by_capability: bool) -> Trust {
+    match (by_capability, signed) {
+        (true, _) => Trust::Capability,
+        (false, true) => Trust::Signature,
+        (false, false) => Trust::None,
+    }
+}
+
+/// Keeps what somebody who may call sent and nobody can use, so that an operator can look at it.
+async fn refuse(app: &App, runner: &str, trust: Trust, run: Option<RunId>, body: &Bytes, reason: &str) -> Result<()> {
+    if trust != Trust::None {
+        let row = NewCallback {
+            reason: Some(cut(reason, 2_000)),
+            ..inbox_row(app, runner, trust, run, body, CallbackState::Refused)
+        };
+        app.writer.write(Write::Callback(row)).await?;
+    }
+    Ok(())
+}
+
+fn inbox_row(
+    app: &App,
+    runner: &str,
+    trust: Trust,
+    run: Option<RunId>,
+    body: &Bytes,
+    state: CallbackState,
+) -> NewCallback {
+    let now = app.now();
+    // A forger's copy must not pass for the real one, nor one run's for another's: trust and run are part of what makes
+    // two callbacks the same.
+    let mut digest = Sha256::new();
+    for part in [runner.as_bytes(), trust.as_str().as_bytes(), run.map(|run| run.0).unwrap_or_default().as_bytes()] {
+        digest.update(part);
+        digest.update([0xFF]);
+    }
+    digest.update(body);
+    NewCallback {
+        id: CallbackId::new(now),
+        runner: runner.to_owned(),
+        digest: digest.finalize().into(),
+        trust,
+        run_id: run,
+        uid: None,
+        body: body.to_vec(),
+        state,
+        reason: None,
+        now,
+    }
+}
+
+/// Refuses a callback for a job that nobody knows once too many of them are kept: they are anybody's to send.
+async fn refuse_flood(app: &App, runner: &str, uid: &str) -> Result<()> {
+    let mut db = app.read().await?;
+    let conn = &mut db.conn();
+    if store::run::by_uid(conn, runner, uid).await?.is_some()
+        || store::callback::count_unknown(conn).await? < i64::from(app.settings.callbacks.max_unknown)
+    {
+        return Ok(());
+    }
+    Err(AppError::Overloaded { retry_after: std::time::Duration::from_secs(60) })
+}
+
+/// Works out what a leased callback means, in one transaction with its settlement.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn settle(app: &App, callback: &Callback) -> Result<()> {
+    let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let conn = &mut tx.conn();
+    let run = match (callback.run_id, &callback.uid) {
+        (Some(run), _) => Some(run),
+        (None, Some(uid)) => store::run::by_uid(conn, &callback.runner, uid).await?,
+        (None, None) => None,
+    };
+    let Some(run) = run else {
+        let again = callback.received_at + seconds(app.settings.callbacks.unknown_retention_s);
+        let reason = "no run is known by this uid; it is looked at again as soon as one is";
+        store::callback::postpone(conn, app.worker, callback.id, reason, again).await?;
+        tx.commit().await?;
+        return Ok(());
+    };
+    let mut ring: Option<&crate::app::Bell> = None;
+    let (state, reason) = if callback.trust == Trust::None {
+        if store::run::poll_now(conn, run, now).await? {
+            ring = Some(&app.bells.poll);
+        }
+        (CallbackState::Hint, Some("it was not authenticated: the runner was asked instead".to_owned()))
+    } else {
+        let (state, reason, bell) = apply(app, conn, callback, run).await?;
+        ring = bell;
+        (state, reason)
+    };
+    store::callback::settle(conn, app.worker, callback.id, (state, Some(run), reason.as_deref()), now).await?;
+    tx.commit().await?;
+    if let Some(bell) = ring {
+        bell.ring();
+    }
+    Ok(())
+}
+
+type Applied<'a> = (CallbackState, Option<String>, Option<&'a crate::app::Bell>);
+
+async fn apply<'a>(
+    app: &'a App,
+    conn: &mut store::Conn<'_>,
+    callback: &Callback,
+    run: RunId,
+) -> store::Result<Applied<'a>> {
+    let Some(run) = store::run::lock(conn, run).await? else {
+        return Ok((CallbackState::Refused, Some("its run is gone".into()), None));
+    };
+    let read = match app.runners.known(&callback.runner) {
+        Ok(runner) => runner.read_callback(&callback.body),
+        Err(error) => Err(error.to_string()),
+    };
+    let observation = match read {
+        Ok(observation) => observation,
+        Err(why) => return Ok((CallbackState::Refused, Some(cut(&why, 2_000)), None)),
+    };
+    Ok(match progress::observe(app, conn, &run, &observation, app.now()).await? {
+        Progress::Running => (CallbackState::Applied, None, None),
+        Progress::Collecting => (CallbackState::Applied, None, Some(&app.bells.collect)),
+        Progress::Finished => (CallbackState::Applied, None, Some(&app.bells.deliver)),
+        Progress::Late => {
+            let why = format!("{} was {} already: kept as evidence, changes nothing", run.id, run.state);
+            (CallbackState::Late, Some(why), None)
+        }
+        Progress::Contradiction(why) => (CallbackState::Refused, Some(why), None),
+    })
+}

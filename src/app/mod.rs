@@ -1,0 +1,174 @@
+//! The use cases: one function each, which owns its transaction.
+//!
+//! [`App`] is what they share: the database, the writer, the clock, the runners and the sink. It holds nothing that
+//! matters: whatever a process knows of builds, runs and deliveries stands in the database, and any number of
+//! processes may share one.
+
+pub mod build;
+pub mod callback;
+pub mod delivery;
+pub mod error;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod submission;
+pub mod submit;
+pub mod writer;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::domain::kcidb::id::Origin;
+use crate::domain::retry::Backoff;
+use crate::ids::WorkerId;
+use crate::runner::Runners;
+use crate::runner::breaker::Breakers;
+use crate::sink::kcidb::KcidbSink;
+use crate::store::{self, Db};
+
+pub use error::{AppError, Result};
+pub use writer::{Write, Writer, Written};
+
+/// What the use cases share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Parts>);
+
+/// The parts of an [`App`].
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Where requests hand their writes.
+    pub writer: Writer,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What the operator set.
+    pub settings: Arc<Settings>,
+    /// Who we are in KCIDB.
+    pub origin: Origin,
+    /// Who runs builds and tests.
+    pub runners: Runners,
+    /// Which runners and sinks are left alone for a while.
+    pub breakers: Breakers,
+    /// Where reports go, if anywhere.
+    pub sink: Option<KcidbSink>,
+    /// What callback URLs begin with.
+    pub base_url: Url,
+    /// This process, as a holder of leases.
+    pub worker: WorkerId,
+    /// Tells the background tasks of this process that there is work.
+    pub bells: Bells,
+}
+
+/// Tells background tasks of this process that there is work. A bell that nobody hears is no loss: the due rows are the
+/// work, and each task looks for them from time to time.
+#[derive(Debug)]
+pub struct Bell(watch::Sender<()>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
+    }
+}
+
+impl Bell {
+    /// Rings: everyone who listens is told once.
+    pub fn ring(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Hears every ring from now on.
+    #[must_use]
+    pub fn listen(&self) -> watch::Receiver<()> {
+        self.0.subscribe()
+    }
+}
+
+/// A bell for each kind of background task.
+#[derive(Debug, Default)]
+pub struct Bells {
+    /// Runs were planned.
+    pub dispatch: Bell,
+    /// Callbacks came in, or the run that some wait for became known.
+    pub inbox: Bell,
+    /// Runs are to be asked about.
+    pub poll: Bell,
+    /// Runs ended at their runner.
+    pub collect: Bell,
+    /// Runs were ended here.
+    pub stop: Bell,
+    /// Objects were enqueued.
+    pub deliver: Bell,
+    /// Reports were taken by the sink.
+    pub receipts: Bell,
+    /// Submissions came in.
+    pub intake: Bell,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Joins the parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// A read-only view of the database.
+    ///
+    /// # Errors
+    /// If no connection comes free in time.
+    pub async fn read(&self) -> Result<store::db::Lease> {
+        Ok(self.db.read().await?)
+    }
+
+    /// This process's hold on what it claims now.
+    #[must_use]
+    pub fn lease(&self) -> store::run::Lease {
+        let now = self.now();
+        store::run::Lease { worker: self.worker, now, until: now + seconds(self.settings.runs.lease_s) }
+    }
+
+    /// The pauses between tries at a runner.
+    #[must_use]
+    pub fn runner_backoff(&self) -> Backoff {
+        Backoff { base: seconds(self.settings.runs.retry_base_s), max: seconds(self.settings.runs.retry_max_s) }
+    }
+
+    /// The pauses between tries at the sink.
+    #[must_use]
+    pub fn sink_backoff(&self) -> Backoff {
+        Backoff { base: seconds(self.settings.kcidb.retry_base_s), max: seconds(self.settings.kcidb.retry_max_s) }
+    }
+}
+
+/// A setting in seconds as a span of time, cut to about a thousand years.
+#[must_use]
+pub fn seconds(seconds: u64) -> TimeDelta {
+    const MOST: u64 = 1000 * 366 * 24 * 3600;
+    TimeDelta::seconds(i64::try_from(seconds.min(MOST)).unwrap_or_default())
+}
+
+/// Cuts text that came from outside to `most` characters, for a column that people read.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most).chain(['…']).collect() }
+}

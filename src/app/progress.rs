@@ -1,0 +1,131 @@
+//! What happens to a run when something is learned of it: the one way from a callback, a poll or a fetched file to a
+//! run's end, its results and their deliveries.
+
+use chrono::{DateTime, Utc};
+
+use crate::app::{App, report, seconds};
+use crate::domain::conclusion::{self, Conclusion};
+use crate::domain::observation::{Observation, Phase};
+use crate::domain::run::{RunKind, RunState};
+use crate::store::run::{End, Run};
+use crate::store::{self, Conn};
+
+/// What an observation came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The run goes on.
+    Running,
+    /// The run is over at its runner; its results are to be fetched.
+    Collecting,
+    /// The run is over here, with this observation.
+    Finished,
+    /// The run was over before, or its results are being fetched: nothing has changed.
+    Late,
+    /// The observation contradicts what is known of the run, in words.
+    Contradiction(String),
+}
+
+/// Takes over what was learned of a run. The run is locked, and as stored now.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn observe(
+    app: &App,
+    conn: &mut Conn<'_>,
+    run: &Run,
+    observation: &Observation,
+    now: DateTime<Utc>,
+) -> store::Result<Progress> {
+    if observation.subject != run.kind.subject() {
+        return Ok(Progress::Contradiction(format!("it tells of another kind of job than {} ({})", run.id, run.kind)));
+    }
+    if let Some(uid) = run.uid.as_deref().filter(|uid| *uid != observation.uid) {
+        return Ok(Progress::Contradiction(format!(
+            "it tells of the job `{}`, and {} is the job `{uid}`",
+            observation.uid, run.id
+        )));
+    }
+    if run.uid.is_none() && store::run::by_uid(conn, &run.runner, &observation.uid).await?.is_some() {
+        return Ok(Progress::Contradiction(format!("the job `{}` belongs to another run", observation.uid)));
+    }
+    if run.state.is_over() || run.state == RunState::Collecting {
+        return Ok(Progress::Late);
+    }
+    if observation.phase != Phase::Finished {
+        if run.uid.is_none() {
+            let (poll, deadline) = first_dates(app, now);
+            store::run::accepted(conn, run.id, &observation.uid, now, poll, deadline).await?;
+        }
+        if observation.phase == Phase::Running {
+            store::run::started(conn, run.id, observation.started_at.unwrap_or(now)).await?;
+        }
+        return Ok(Progress::Running);
+    }
+    if run.kind == RunKind::Build {
+        let ending = Ending { observation: Some(observation), ..Ending::finished() };
+        let ended = end(app, conn, run, &conclusion::of_build(observation), &ending, now).await?;
+        return Ok(if ended { Progress::Finished } else { Progress::Late });
+    }
+    let collecting = store::run::collecting(conn, run.id, observation, now).await?;
+    Ok(if collecting { Progress::Collecting } else { Progress::Late })
+}
+
+/// When a run that its runner has just accepted is first asked about, and when we stop waiting for it.
+#[must_use]
+pub fn first_dates(app: &App, now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let runs = &app.settings.runs;
+    (now + seconds(runs.poll_interval_s), now + seconds(runs.deadline_s))
+}
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// `Finished` or `Canceled`.
+    pub state: RunState,
+    /// What its end was reported with, if it was.
+    pub observation: Option<&'a Observation>,
+    /// The end of the job's log.
+    pub log_excerpt: Option<&'a str>,
+    /// Where the job's log lies.
+    pub log_url: Option<&'a str>,
+}
+
+impl Ending<'_> {
+    /// Finished, and nothing more is known.
+    #[must_use]
+    pub fn finished() -> Self {
+        Self { state: RunState::Finished, observation: None, log_excerpt: None, log_url: None }
+    }
+}
+
+/// Ends a run with this conclusion: its results are stored and their deliveries enqueued in the same transaction. False
+/// if the run was over already: then nothing is stored.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end(
+    app: &App,
+    conn: &mut Conn<'_>,
+    run: &Run,
+    conclusion: &Conclusion,
+    ending: &Ending<'_>,
+    now: DateTime<Utc>,
+) -> store::Result<bool> {
+    // Whatever ended it here, a runner that was asked may still be at it, unless it said itself that it is over.
+    let may_run = run.asked_at.is_some() && ending.observation.is_none() && run.observation.is_none();
+    let end = End {
+        state: ending.state,
+        status: conclusion.status,
+        reason: conclusion.reason.as_deref(),
+        observation: ending.observation,
+        now,
+        stop_due_at: may_run.then_some(now),
+    };
+    if !store::run::end(conn, run.id, &end).await? {
+        return Ok(false);
+    }
+    let report = report::of_run(app, run, conclusion, ending, now);
+    store::result::insert(conn, &report.results).await?;
+    store::delivery::enqueue(conn, &report.deliveries).await?;
+    Ok(true)
+}

@@ -1,0 +1,17 @@
+//! The semantics, as plain functions over plain values: no async, no SQL, no HTTP, no clock or randomness of its own.
+//!
+//! What stands here can be replayed against golden cases, property-tested and fuzzed without a server.
+
+pub mod address;
+pub mod callback;
+pub mod conclusion;
+pub mod delivery;
+pub mod kcidb;
+pub mod observation;
+pub mod result;
+pub mod retry;
+pub mod run;
+pub mod status;
+pub mod tap;
+pub mod tuxsuite;
+pub mod words;

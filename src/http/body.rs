@@ -1,0 +1,49 @@
+//! Bodies: read within bounds, then as what they are.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use crate::http::problem::{Code, Problem, Result};
+
+/// Reads a body of at most `most` bytes.
+///
+/// # Errors
+/// 413 that names the limit if it is longer; 400 if it breaks off.
+pub async fn read(body: Body, most: usize) -> Result<Bytes> {
+    axum::body::to_bytes(body, most).await.map_err(|error| {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+        while let Some(cause) = source {
+            if cause.to_string().contains("length limit exceeded") {
+                return Problem::new(Code::TooLarge, format!("the body is longer than {most} bytes"));
+            }
+            source = cause.source();
+        }
+        Problem::new(Code::BadRequest, "the body breaks off").because(error.to_string())
+    })
+}
+
+/// A header's value, if it is there and text.
+#[must_use]
+pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Reads a JSON body of the native door.
+///
+/// # Errors
+/// 415 for another content type; 413; 400 for what is not JSON, 422 for JSON of another shape, each with the place.
+pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, most: usize) -> Result<T> {
+    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" && !essence.ends_with("+json") {
+        let words = format!("send `content-type: application/json`, not `{}`", crate::app::cut(&essence, 80));
+        return Err(Problem::new(Code::UnsupportedMediaType, words));
+    }
+    let body = read(body, most).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let code = if error.is_data() { Code::Invalid } else { Code::BadRequest };
+        Problem::new(code, format!("the body: {error}"))
+    })
+}

@@ -1,0 +1,151 @@
+//! The edge: translates, authorises, pages; decides nothing. This is the list of all routes.
+
+pub mod access;
+pub mod body;
+pub mod bridge;
+pub mod builds;
+pub mod callbacks;
+pub mod deliveries;
+pub mod health;
+pub mod log;
+pub mod openapi;
+pub mod params;
+pub mod problem;
+pub mod problems;
+pub mod restd;
+pub mod results;
+pub mod runs;
+pub mod submissions;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderValue;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::app::App;
+use crate::config::Scope;
+use crate::http::problem::{Code, Problem};
+
+/// Routes that show things.
+fn reading() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(builds::list_builds))
+        .routes(routes!(builds::get_build))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(results::list_results))
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery))
+        .routes(routes!(callbacks::list_callbacks))
+        .routes(routes!(callbacks::get_callback))
+        .routes(routes!(submissions::get_submission))
+}
+
+/// Routes that bring work or results in.
+fn submitting() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(bridge::run_build))
+        .routes(routes!(bridge::run_tests))
+        .routes(routes!(bridge::run_boot_test))
+        .routes(routes!(bridge::submit_results))
+        .routes(routes!(builds::create_build))
+        .routes(routes!(runs::create_run))
+}
+
+/// Routes that steer what is there.
+fn operating() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(bridge::sync_builds))
+        .routes(routes!(bridge::sync_results))
+        .routes(routes!(builds::retry_build))
+        .routes(routes!(builds::cancel_build))
+        .routes(routes!(runs::retry_run))
+        .routes(routes!(runs::cancel_run))
+        .routes(routes!(deliveries::retry_delivery))
+}
+
+/// Routes that runners call: a capability or a signature guards them.
+fn calling_back() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(bridge::build_callback))
+        .routes(routes!(bridge::test_callback))
+        .routes(routes!(bridge::boot_callback))
+        .routes(routes!(callbacks::receive_callback))
+}
+
+/// The KCIDB door in, which asks for its own tokens.
+fn intake() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(restd::submit)).routes(routes!(restd::status)).routes(routes!(restd::authtest))
+}
+
+/// Routes for everybody.
+fn public() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::root))
+        .routes(routes!(problems::get_problem_kind))
+}
+
+/// All routes and their document; `guarded` puts its scope before each group.
+fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_intake: bool) -> (Router<App>, OpenApi) {
+    let mut router = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .merge(guarded(reading(), Scope::Read))
+        .merge(guarded(submitting(), Scope::Submit))
+        .merge(guarded(operating(), Scope::Operate))
+        .merge(calling_back())
+        .merge(public());
+    if with_intake {
+        router = router.merge(intake());
+    }
+    router.split_for_parts()
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> OpenApi {
+    all(|routes, _| routes, true).1
+}
+
+/// The service's router.
+#[must_use]
+pub fn router(app: &App) -> Router {
+    let guard = |routes: OpenApiRouter<App>, scope: Scope| {
+        routes.route_layer(middleware::from_fn_with_state((app.clone(), scope), access::guard))
+    };
+    let (router, document) = all(guard, app.settings.intake.enabled);
+    let shown = document.clone();
+    router
+        .route("/api/v1/openapi.json", get(move || async move { Json(shown) }))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(|| async { Problem::new(Code::NotFound, "Not Found") })
+        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed, "Method Not Allowed") })
+        // Each handler reads its body within its own limit.
+        .layer(DefaultBodyLimit::disable())
+        .layer(CatchPanicLayer::custom(log::panicked))
+        .layer(cors(&app.settings.server.cors_origins))
+        .layer(middleware::from_fn_with_state(app.clone(), log::request))
+        .with_state(app.clone())
+}
+
+/// The bridge's policy: the listed origins, with credentials, all methods and headers. `*` alone is every origin,
+/// without credentials, as browsers demand.
+fn cors(origins: &[String]) -> CorsLayer {
+    if origins == ["*"] {
+        return CorsLayer::permissive();
+    }
+    let origins: Vec<HeaderValue> =
+        origins.iter().filter_map(|origin| HeaderValue::from_str(origin.trim_end_matches('/')).ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods(AllowMethods::mirror_request())
+        .allow_headers(AllowHeaders::mirror_request())
+        .allow_credentials(true)
+}

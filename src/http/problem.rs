@@ -1,0 +1,242 @@
+//! Problems: every refusal as RFC 9457 `application/problem+json`.
+//!
+//! What a caller reads and what an operator reads are two things: the words for the caller are in the body, the cause
+//! rides in an extension of the response to the request's one log line and never leaves the service.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::AppError;
+use crate::domain::words::words;
+use crate::http::bridge::fields::Detail;
+use crate::http::log::{Cause, request_id};
+use crate::store;
+
+words!(
+    /// The kinds of problems. A kind never changes its meaning; new ones may come.
+    Code, "problem", {
+        /// The request cannot be read: its JSON, its query or its path is malformed.
+        BadRequest = "bad-request",
+        /// Who asks has not shown that they may.
+        Unauthenticated = "unauthenticated",
+        /// Who asks may not do this.
+        Forbidden = "forbidden",
+        /// There is no such thing.
+        NotFound = "not-found",
+        /// There is such a thing, and it takes no such method.
+        MethodNotAllowed = "method-not-allowed",
+        /// The thing is not in a state that allows this.
+        Conflict = "conflict",
+        /// The body is larger than is taken.
+        TooLarge = "too-large",
+        /// The body is not of a content type that is taken.
+        UnsupportedMediaType = "unsupported-media-type",
+        /// The request can be read and makes no sense.
+        Invalid = "invalid",
+        /// The service failed.
+        Internal = "internal",
+        /// The service cannot do this now: repeat the request later.
+        Unavailable = "unavailable",
+    }
+);
+
+impl Code {
+    /// The HTTP status of such a problem.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The problem in a few words, the same for each of its kind.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::BadRequest => "The request cannot be read",
+            Self::Unauthenticated => "Not authenticated",
+            Self::Forbidden => "Not allowed",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::Conflict => "Not possible in the present state",
+            Self::TooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The content type is not supported",
+            Self::Invalid => "The request makes no sense",
+            Self::Internal => "The service failed",
+            Self::Unavailable => "The service cannot do this now",
+        }
+    }
+}
+
+/// A refusal, on its way to the caller.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: Words,
+    retry_after: Option<Duration>,
+    cause: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum Words {
+    Text(String),
+    List(Vec<Detail>),
+}
+
+/// The body of a refusal, by RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// The kind of problem, as a reference to its description.
+    #[schema(example = "/problems/not-found")]
+    r#type: String,
+    /// The kind of problem, in a few words.
+    #[schema(example = "Not found")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What is wrong with this request and what to do about it. On the bridge's routes, with status 422, this is the
+    /// list that FastAPI answers with: see `HTTPValidationError`.
+    #[schema(value_type = String, example = "there is no run `run_0198c1a20b7c7d3e9f00112233445566`")]
+    detail: Words,
+    /// The kind of problem, as one word.
+    #[schema(example = "not-found")]
+    code: Code,
+    /// The id of the request, as in the log and in the header `x-request-id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// The body of a 422 on the bridge's routes: a problem whose `detail` is FastAPI's list.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HTTPValidationError)]
+pub struct ValidationProblemBody {
+    /// What is wrong, field by field.
+    detail: Vec<Detail>,
+}
+
+impl Problem {
+    /// A problem of this kind, in words for the caller.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: Words::Text(detail.into()), retry_after: None, cause: None }
+    }
+
+    /// A 422 of the bridge's routes.
+    #[must_use]
+    pub fn fields(details: Vec<Detail>) -> Self {
+        Self { code: Code::Invalid, detail: Words::List(details), retry_after: None, cause: None }
+    }
+
+    /// What kind of problem it is.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What is wrong, for the caller, in one line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.detail {
+            Words::Text(text) => text.clone(),
+            Words::List(details) => details.iter().map(|detail| detail.msg.as_str()).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    /// The cause, for the log.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// Adds the cause, for the log.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    fn unavailable(detail: String, retry_after: Duration) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(Code::Unavailable, detail) }
+    }
+}
+
+/// After how long a caller may ask again when the database is away.
+const DATABASE_AWAY: Duration = Duration::from_secs(5);
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        let words = error.to_string();
+        match error {
+            AppError::NotFound { .. } => Self::new(Code::NotFound, words),
+            AppError::Conflict(_) => Self::new(Code::Conflict, words),
+            AppError::Invalid(_) => Self::new(Code::Invalid, words),
+            AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, words),
+            AppError::Overloaded { retry_after } => Self::unavailable(words, retry_after),
+            AppError::Unavailable(cause) => {
+                Self::unavailable("the database is not available; repeat the request later".into(), DATABASE_AWAY)
+                    .because(cause)
+            }
+            AppError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Self {
+        let cause = format!("{error:?}");
+        if error.is_transient() {
+            Self::unavailable("the database is not available; repeat the request later".into(), DATABASE_AWAY)
+                .because(cause)
+        } else {
+            Self::new(Code::Internal, "the service failed; its log says why under this request's id").because(cause)
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.code.status();
+        let body = ProblemBody {
+            r#type: format!("/problems/{}", self.code),
+            title: self.code.title(),
+            status: status.as_u16(),
+            detail: self.detail,
+            code: self.code,
+            request_id: request_id(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(retry_after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(Cause(cause));
+        }
+        response
+    }
+}
+
+/// A result of a handler.
+pub type Result<T, E = Problem> = std::result::Result<T, E>;

@@ -1,0 +1,7 @@
+//! Command line → runtime → exit code. All else is the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    testyard::cli::main()
+}

@@ -1,0 +1,199 @@
+//! A pool that is either SQLite or PostgreSQL, its connections and its transactions.
+//!
+//! SQLite has one writer at a time, so writes queue for one connection here rather than fail with `SQLITE_BUSY` there;
+//! readers have a pool of their own and never wait for the writer (WAL). `synchronous=FULL`, because a 2xx must survive
+//! a power cut.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+
+use crate::store::error::{Error, Result};
+
+static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a caller waits for a connection before it is told that the database is not available.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long SQLite waits for a lock that another process holds (a backup, a shell).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Which database a [`Db`] talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// The embedded default.
+    Sqlite,
+    /// Production.
+    Postgres,
+}
+
+/// A pool of one of the two databases. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db(Pool);
+
+#[derive(Clone, Debug)]
+enum Pool {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Connects to `sqlite:PATH` or `postgres://…` and brings the schema up to date.
+    ///
+    /// # Errors
+    /// If the URL names neither database, connecting or migrating fails, or the database is newer than this program.
+    pub async fn connect(url: &str, max_connections: u32) -> Result<Self> {
+        if url.starts_with("sqlite:") {
+            let options = SqliteConnectOptions::from_str(url)?
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(BUSY_TIMEOUT);
+            let write = SqlitePoolOptions::new()
+                .max_connections(1)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .connect_with(options.clone())
+                .await?;
+            SQLITE_MIGRATIONS.run(&write).await?;
+            let read = SqlitePoolOptions::new()
+                .max_connections(max_connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .connect_with(options.read_only(true))
+                .await?;
+            Ok(Self(Pool::Sqlite { read, write }))
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            let options = PgConnectOptions::from_str(url)?.application_name("testyard");
+            let pool = PgPoolOptions::new()
+                .max_connections(max_connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .connect_with(options)
+                .await?;
+            POSTGRES_MIGRATIONS.run(&pool).await?;
+            Ok(Self(Pool::Postgres(pool)))
+        } else {
+            Err(Error::Url)
+        }
+    }
+
+    /// Which database this is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self.0 {
+            Pool::Sqlite { .. } => Dialect::Sqlite,
+            Pool::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// A read-only view: on SQLite from the reader pool, so that it never waits for the writer.
+    ///
+    /// # Errors
+    /// If no connection comes free in time.
+    pub async fn read(&self) -> Result<Lease> {
+        Ok(match &self.0 {
+            Pool::Sqlite { read, .. } => Lease::Sqlite(read.acquire().await?),
+            Pool::Postgres(pool) => Lease::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// A write transaction; it rolls back unless [`Tx::commit`] is called.
+    ///
+    /// # Errors
+    /// If no connection comes free in time.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match &self.0 {
+            // IMMEDIATE takes the write lock now: a deferred transaction that reads first can fail to upgrade.
+            Pool::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Pool::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match &self.0 {
+            Pool::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pool::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A pooled connection outside a transaction.
+#[derive(Debug)]
+pub enum Lease {
+    /// From the reader pool.
+    Sqlite(sqlx::pool::PoolConnection<Sqlite>),
+    /// From the pool.
+    Postgres(sqlx::pool::PoolConnection<Postgres>),
+}
+
+impl Lease {
+    /// The connection to query.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(connection) => Conn::Sqlite(connection),
+            Self::Postgres(connection) => Conn::Postgres(connection),
+        }
+    }
+}
+
+/// An open transaction.
+#[derive(Debug)]
+pub enum Tx {
+    /// Holds SQLite's write lock.
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    /// READ COMMITTED.
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// The connection to query.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(transaction) => Conn::Sqlite(transaction),
+            Self::Postgres(transaction) => Conn::Postgres(transaction),
+        }
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// If the database refuses, or goes away before it answers: then nobody knows whether it committed.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(transaction) => transaction.commit().await?,
+            Self::Postgres(transaction) => transaction.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// A connection to query. The functions of the storage layer take `&mut Conn<'_>` and so run in or out of a transaction.
+#[derive(Debug)]
+pub enum Conn<'c> {
+    /// SQLite.
+    Sqlite(&'c mut SqliteConnection),
+    /// PostgreSQL.
+    Postgres(&'c mut PgConnection),
+}
+
+impl Conn<'_> {
+    /// Which database this is.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! SQL: one file an aggregate, plain functions over a connection that is SQLite or PostgreSQL.
+//!
+//! A function takes `&mut Conn<'_>` and so runs in or out of a transaction; the use case opens and commits it. A
+//! statement is written once, in the subset that both databases speak; where they must differ it carries one text for
+//! each (see [`query::Sql`]).
+
+pub mod build;
+pub mod callback;
+pub mod db;
+pub mod delivery;
+pub mod error;
+pub mod page;
+pub mod query;
+pub mod result;
+pub mod run;
+pub mod submission;
+mod words;
+
+pub use db::{Conn, Db, Dialect, Tx};
+pub use error::{Error, Result};

@@ -1,0 +1,22 @@
+//! Works out what callbacks mean, and forgets those that no run was found for in time.
+
+use crate::app::{App, Result, callback, seconds};
+use crate::store;
+use crate::work::{Activation, BATCH};
+
+pub(super) async fn activate(app: &App) -> Result<Activation> {
+    let mut tx = app.db.begin().await?;
+    let conn = &mut tx.conn();
+    let now = app.now();
+    let expired = store::callback::expire(conn, now - seconds(app.settings.callbacks.unknown_retention_s)).await?;
+    let callbacks = store::callback::claim(conn, app.lease(), BATCH).await?;
+    let next = store::callback::next_due(conn).await?;
+    tx.commit().await?;
+    if expired > 0 {
+        tracing::info!(expired, "forgot callbacks that no run was found for");
+    }
+    for callback in &callbacks {
+        callback::settle(app, callback).await?;
+    }
+    Ok(Activation { done: callbacks.len(), next })
+}

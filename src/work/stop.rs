@@ -1,0 +1,54 @@
+//! Tells runners to stop what was ended here: cancelled, given up, or past its deadline.
+
+use crate::app::{App, Result};
+use crate::runner::{Runner, RunnerError};
+use crate::store::run::Run;
+use crate::work::{Activation, dispatch};
+use crate::{entropy, store};
+
+/// How many are told in one activation; one after the other, for nobody waits for it.
+const LIMIT: i64 = 8;
+
+pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
+    let runner = app.runners.known(name)?;
+    if runner.not_ready().is_some() {
+        return Ok(Activation::default());
+    }
+    let mut tx = app.db.begin().await?;
+    let runs = store::run::claim_stops(&mut tx.conn(), name, app.lease(), LIMIT).await?;
+    let next = store::run::next_stop(&mut tx.conn(), name).await?;
+    tx.commit().await?;
+    let done = runs.len();
+    for run in runs {
+        tell(app, runner.as_ref(), run).await?;
+    }
+    Ok(Activation { done, next })
+}
+
+async fn tell(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
+    let mut job = dispatch::job(app, &run);
+    let told = match &job.uid {
+        Some(_) => runner.cancel(&job).await,
+        None => match runner.find(&job).await {
+            Ok(Some(uid)) => {
+                job.uid = Some(uid);
+                runner.cancel(&job).await
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        },
+    };
+    let tries = run.tries + 1;
+    let again = match told {
+        Ok(()) | Err(RunnerError::Unknown(_) | RunnerError::Refused(_)) => None,
+        Err(_) if tries >= i64::from(app.settings.runs.max_tries) => None,
+        Err(_) => {
+            let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
+            Some(app.now() + app.runner_backoff().delay(attempt, entropy::unit()))
+        }
+    };
+    let mut tx = app.db.begin().await?;
+    store::run::stopped(&mut tx.conn(), app.worker, run.id, again, if again.is_some() { tries } else { 0 }).await?;
+    tx.commit().await?;
+    Ok(())
+}
