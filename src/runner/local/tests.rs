@@ -327,7 +327,8 @@ async fn a_test_that_takes_too_long_dies_with_its_group() {
 async fn what_a_test_leaves_running_dies_with_it() {
     let mut yard = Yard::new().await;
     let (pipe, begun, gone) = yard.pipe();
-    let daemon = format!("sleep 1000 >'{pipe}' 2>&1 & echo 1..1; echo ok");
+    // The shell itself opens the pipe, so that it is open when the shell ends, however late the daemon starts.
+    let daemon = format!("exec 3>'{pipe}'; sleep 1000 >&3 2>&1 & exec 3>&-; echo 1..1; echo ok");
     let flood = "yes | head -c 3000000; echo; echo 1..1; echo ok";
     let recipe = yard.recipe(&[], &[("daemon", &["sh", "-c", &daemon]), ("flood", &["sh", "-c", flood])]);
     let runner = yard.open(recipe, 1).unwrap();

@@ -24,8 +24,18 @@ pub(crate) struct TestApp {
     pub(crate) sink: FakeSink,
     pub(crate) base: String,
     pub(crate) http: reqwest::Client,
-    lifecycle: Lifecycle,
+    running: Running,
     db: TestDb,
+}
+
+/// Stops a service when it is dropped.
+struct Running(Lifecycle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.hard().cancel();
+        self.0.soft().cancel();
+    }
 }
 
 /// What the service answered.
@@ -111,7 +121,7 @@ impl TestApp {
         let base = format!("http://{}", server.address().expect("an address"));
         let app = server.app().clone();
         tokio::spawn(server.serve());
-        Self { app, clock, tuxsuite, sink, base, http: super::http_client(), lifecycle, db }
+        Self { app, clock, tuxsuite, sink, base, http: super::http_client(), running: Running(lifecycle), db }
     }
 
     /// Stops the service and starts another one on the same database, with the same fakes, at the same time.
@@ -121,7 +131,7 @@ impl TestApp {
 
     /// As [`TestApp::restart`], with changed settings.
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
-        self.lifecycle.soft().cancel();
+        self.running.0.soft().cancel();
         self.app.db.close().await;
         let mut settings = settings(&self.db, &self.tuxsuite, &self.sink);
         change(&mut settings);
@@ -131,7 +141,7 @@ impl TestApp {
         let base = format!("http://{}", server.address().expect("an address"));
         let app = server.app().clone();
         tokio::spawn(server.serve());
-        Self { app, base, lifecycle, ..self }
+        Self { app, base, running: Running(lifecycle), ..self }
     }
 
     /// Runs all background work that is due now; returns how many rows were worked on.
@@ -193,12 +203,5 @@ impl TestApp {
     /// Has the fake TuxSuite call back at the URL that it was given.
     pub(crate) async fn call_back(&self, callback: &fake_tuxsuite::Callback) -> Answered {
         self.post_raw(&callback.url, &[("content-type", "application/json")], callback.body.clone()).await
-    }
-}
-
-impl Drop for TestApp {
-    fn drop(&mut self) {
-        self.lifecycle.hard().cancel();
-        self.lifecycle.soft().cancel();
     }
 }
