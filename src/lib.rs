@@ -17,8 +17,6 @@
 //!
 //! [`config`], [`clock`], [`entropy`], [`ids`], [`lifecycle`] and [`telemetry`] stand beside the floors.
 
-#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test that fails says where"))]
-
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -27,7 +27,7 @@ use crate::store::Db;
 use crate::{http, work};
 
 /// How often TuxSuite is asked for the key that it signs with.
-const KEY_INTERVAL: Duration = Duration::from_secs(3600);
+const KEY_INTERVAL: Duration = Duration::from_hours(1);
 
 /// A service that is wired and listens, and does not serve yet.
 #[derive(Debug)]

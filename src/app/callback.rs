@@ -13,7 +13,7 @@ use crate::app::progress::{self, Progress};
 use crate::app::run::MAX_NAME_BYTES;
 use crate::app::{App, AppError, Result, Write, Written, cut, seconds};
 use crate::domain::callback::{CallbackState, Trust};
-use crate::domain::observation::Subject;
+use crate::domain::observation::{Observation, Subject};
 use crate::ids::{CallbackId, RunId};
 use crate::runner::Arrival;
 use crate::store::callback::{Callback, NewCallback};
@@ -58,8 +58,7 @@ pub async fn receive(
         Door::Open(_) => None,
     };
     let subject = match (door, run) {
-        (Door::Open(subject), _) => subject,
-        (_, Some((_, subject))) => subject,
+        (Door::Open(subject), _) | (Door::Capability(_), Some((_, subject))) => subject,
         (Door::Capability(_), None) => return Err(forged()),
     };
     let arrival = Arrival { body: &body, signature, by_capability: run.is_some() };
@@ -68,8 +67,11 @@ pub async fn receive(
     let trust = trust(signed, run.is_some());
     let read = runner.read_callback(&body).and_then(|observation| match () {
         () if observation.subject != subject => Err("it tells of another kind of job than this door is for".to_owned()),
-        () if observation.uid.is_empty() || observation.uid.len() > MAX_NAME_BYTES => {
-            Err(format!("its uid is empty or longer than {MAX_NAME_BYTES} bytes"))
+        () if observation.uid.is_empty()
+            || observation.uid.len() > MAX_NAME_BYTES
+            || observation.uid.contains('\0') =>
+        {
+            Err(format!("its uid is empty, longer than {MAX_NAME_BYTES} bytes or holds a NUL character"))
         }
         () => Ok(observation),
     });
@@ -165,7 +167,7 @@ async fn refuse_flood(app: &App, runner: &str, uid: &str) -> Result<()> {
     {
         return Ok(());
     }
-    Err(AppError::Overloaded { retry_after: std::time::Duration::from_secs(60) })
+    Err(AppError::Overloaded { retry_after: std::time::Duration::from_mins(1) })
 }
 
 /// Works out what a leased callback means, in one transaction with its settlement.
@@ -219,7 +221,7 @@ async fn apply<'a>(
         return Ok((CallbackState::Refused, Some("its run is gone".into()), None));
     };
     let read = match app.runners.known(&callback.runner) {
-        Ok(runner) => runner.read_callback(&callback.body),
+        Ok(runner) => runner.read_callback(&callback.body).map(Observation::without_nul),
         Err(error) => Err(error.to_string()),
     };
     let observation = match read {

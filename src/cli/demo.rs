@@ -23,7 +23,7 @@ use crate::net::client::{Client, Destination, Request};
 use crate::telemetry;
 
 /// How long the whole of it may take, compiling the library included.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How often the service is asked how far it is.
 const LOOK: Duration = Duration::from_millis(100);

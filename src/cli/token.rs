@@ -20,7 +20,7 @@ pub(super) struct TokenArguments {
 /// Makes a token: the text to print. Only its hash goes into the settings.
 pub(super) fn run(new: &TokenArguments) -> String {
     let token = entropy::secret("tok");
-    let hash: String = Sha256::digest(&token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(Sha256::digest(&token));
     let (name, scope) = (&new.name, new.scope.as_str());
     format!(
         "The token, shown only now:\n\n    {token}\n\nIn testyard.toml:\n\n    [[access.tokens]]\n    name = {name:?}\n    \
@@ -36,7 +36,7 @@ mod tests {
     fn what_is_printed_lets_the_token_in() {
         let text = run(&TokenArguments { name: "ci".into(), scope: Scope::Operate });
         let token = text.lines().find_map(|line| line.trim().strip_prefix("tok_")).unwrap();
-        let hash: String = Sha256::digest(format!("tok_{token}")).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(Sha256::digest(format!("tok_{token}")));
         assert!(text.contains(&format!("TESTYARD_TOKENS=ci:operate:{hash}")));
         assert!(text.contains(&format!("sha256 = \"{hash}\"")));
     }

@@ -16,7 +16,8 @@ pub(super) fn services(settings: &Settings, found: &mut Findings) {
     tuxsuite(&settings.tuxsuite, found);
     found.warn_if(
         settings.tuxsuite.is_enabled() && settings.server.public_url.is_none(),
-        "server.public_url is not set: TuxSuite gets no address to call back, and results come by polling alone",
+        "server.public_url is not set: TuxSuite is told to call back at the address listened on, which it can hardly \
+         reach, and then results come by polling alone",
     );
     local(&settings.local, found);
     runs(settings, found);

@@ -1,7 +1,7 @@
 //! Settings: what an operator may choose, where each choice came from, and which choices contradict each other.
 //!
 //! Four layers, the later over the earlier: the defaults, a TOML file, the environment, the flags. Each layer is turned
-//! into claims (a key of [`keys::KEYS`], a value, an origin), the claims are overlaid, and the result is read once into
+//! into claims (a key of `keys::KEYS`, a value, an origin), the claims are overlaid, and the result is read once into
 //! [`Settings`], which refuses unknown keys. So one list of keys serves the file, the environment, `--set`,
 //! `config show`, the example file and `docs/settings.md`, and tests hold them together.
 //!

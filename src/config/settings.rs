@@ -85,7 +85,7 @@ impl Default for Server {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {
-    /// `sqlite:PATH` or `postgres://…`; [`super::load`] has brought every other spelling to these two.
+    /// `sqlite:PATH` or `postgres://…`; [`super::load()`] has brought every other spelling to these two.
     #[serde(serialize_with = "masked_database_url", deserialize_with = "text::deserialize_secret")]
     pub url: SecretString,
     /// The most connections in the pool.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::domain::status::Status;
 
@@ -33,6 +34,37 @@ pub struct Observation {
     pub build: Option<BuildFacts>,
     /// What the runner says of each test by its name, where it says so itself.
     pub tests: BTreeMap<String, TestOutcome>,
+}
+
+impl Observation {
+    /// The same without NUL characters, which PostgreSQL cannot hold in any text.
+    #[must_use]
+    pub fn without_nul(self) -> Self {
+        fn clean(value: &mut Value) {
+            match value {
+                Value::String(text) => text.retain(|letter| letter != '\0'),
+                Value::Array(items) => items.iter_mut().for_each(clean),
+                Value::Object(fields) => {
+                    let keys: Vec<String> = fields.keys().filter(|key| key.contains('\0')).cloned().collect();
+                    for key in keys {
+                        if let Some(value) = fields.remove(&key) {
+                            fields.insert(key.replace('\0', ""), value);
+                        }
+                    }
+                    fields.values_mut().for_each(clean);
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            }
+        }
+        // What is not a number in JSON (a duration that is not finite) comes back as none.
+        match serde_json::to_value(&self) {
+            Ok(mut value) => {
+                clean(&mut value);
+                serde_json::from_value(value).unwrap_or(self)
+            }
+            Err(_) => self,
+        }
+    }
 }
 
 /// What a job is about.
@@ -135,4 +167,34 @@ pub struct Measurement {
     pub value: f64,
     /// Its unit, in the runner's word.
     pub unit: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nul_goes_from_every_text_and_nothing_else_does() {
+        let told = Observation {
+            uid: "u\0id".into(),
+            subject: Subject::Tests,
+            phase: Phase::Finished,
+            verdict: Some(Status::Pass),
+            message: Some("\0".into()),
+            started_at: None,
+            duration_s: Some(1.5),
+            download_url: None,
+            device: Some("qemu".into()),
+            build: None,
+            tests: BTreeMap::from([("a\0b".to_owned(), TestOutcome::bare(Status::Skip))]),
+        };
+        let clean = told.clone().without_nul();
+        let want = Observation {
+            uid: "uid".into(),
+            message: Some(String::new()),
+            tests: BTreeMap::from([("ab".to_owned(), TestOutcome::bare(Status::Skip))]),
+            ..told
+        };
+        assert_eq!(clean, want);
+    }
 }

@@ -113,7 +113,7 @@ impl BuildView {
         (status = 400, description = "A query field is unknown or malformed", body = ProblemBody),
     )
 )]
-pub async fn list_builds(State(app): State<App>, params: Params) -> Result<Json<Listing<BuildView>>> {
+pub(crate) async fn list_builds(State(app): State<App>, params: Params) -> Result<Json<Listing<BuildView>>> {
     let params = params.only(&["state", "status", "tree", "branch", "runner"])?;
     let filter = store::build::Filter {
         states: params.all("state")?,
@@ -152,7 +152,7 @@ pub async fn list_builds(State(app): State<App>, params: Params) -> Result<Json<
         (status = 404, description = "There is no such build", body = ProblemBody),
     )
 )]
-pub async fn get_build(State(app): State<App>, Path(id): Path<String>) -> Result<Json<BuildView>> {
+pub(crate) async fn get_build(State(app): State<App>, Path(id): Path<String>) -> Result<Json<BuildView>> {
     let id: BuildId = read_id("build", &id)?;
     let mut db = app.read().await?;
     let Some(build) = store::build::by_id(&mut db.conn(), id).await? else { return Err(missing("build", id)) };
@@ -174,7 +174,7 @@ pub async fn get_build(State(app): State<App>, Path(id): Path<String>) -> Result
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn create_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     let new: NewBuild = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     if new.runner == crate::runner::tuxsuite::NAME {
         check_tree(&new.tree).map_err(|error| Problem::new(Code::Invalid, format!("`tree`: {error}")))?;
@@ -209,7 +209,7 @@ pub async fn create_build(State(app): State<App>, headers: HeaderMap, body: Body
         (status = 409, description = "The latest attempt is not over", body = ProblemBody),
     )
 )]
-pub async fn retry_build(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+pub(crate) async fn retry_build(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
     let run = app::build::live_run(&app, read_id("build", &id)?).await?;
     Ok(Accepted::response(app::run::retry(&app, run).await?))
 }
@@ -224,7 +224,7 @@ pub async fn retry_build(State(app): State<App>, Path(id): Path<String>) -> Resu
         (status = 409, description = "It is over already", body = ProblemBody),
     )
 )]
-pub async fn cancel_build(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
+pub(crate) async fn cancel_build(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
     let run: RunId = app::build::live_run(&app, read_id("build", &id)?).await?;
     app::run::cancel(&app, run).await?;
     Ok(StatusCode::NO_CONTENT)

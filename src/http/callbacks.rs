@@ -93,7 +93,7 @@ impl CallbackView {
         (status = 400, description = "A query field is unknown or malformed", body = ProblemBody),
     )
 )]
-pub async fn list_callbacks(State(app): State<App>, params: Params) -> Result<Json<Listing<CallbackView>>> {
+pub(crate) async fn list_callbacks(State(app): State<App>, params: Params) -> Result<Json<Listing<CallbackView>>> {
     let params = params.only(&["state", "run", "runner", "uid"])?;
     let filter = store::callback::Filter {
         states: params.all("state")?,
@@ -116,7 +116,7 @@ pub async fn list_callbacks(State(app): State<App>, params: Params) -> Result<Js
         (status = 404, description = "There is no such callback", body = ProblemBody),
     )
 )]
-pub async fn get_callback(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CallbackView>> {
+pub(crate) async fn get_callback(State(app): State<App>, Path(id): Path<String>) -> Result<Json<CallbackView>> {
     let id: CallbackId = read_id("callback", &id)?;
     let mut db = app.read().await?;
     let callback = store::callback::by_id(&mut db.conn(), id).await?.ok_or_else(|| missing("callback", id))?;
@@ -141,7 +141,7 @@ pub async fn get_callback(State(app): State<App>, Path(id): Path<String>) -> Res
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn receive_callback(
+pub(crate) async fn receive_callback(
     State(app): State<App>,
     Path((runner, capability)): Path<(String, String)>,
     headers: HeaderMap,

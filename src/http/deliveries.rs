@@ -112,7 +112,7 @@ fn why_waiting(app: &App, delivery: &Delivery) -> Option<String> {
         (status = 400, description = "A query field is unknown or malformed", body = ProblemBody),
     )
 )]
-pub async fn list_deliveries(State(app): State<App>, params: Params) -> Result<Json<Listing<DeliveryView>>> {
+pub(crate) async fn list_deliveries(State(app): State<App>, params: Params) -> Result<Json<Listing<DeliveryView>>> {
     let params = params.only(&["state", "kind", "run", "object_id", "receipt"])?;
     let filter = store::delivery::Filter {
         states: params.all("state")?,
@@ -136,7 +136,7 @@ pub async fn list_deliveries(State(app): State<App>, params: Params) -> Result<J
         (status = 404, description = "There is no such delivery", body = ProblemBody),
     )
 )]
-pub async fn get_delivery(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DeliveryView>> {
+pub(crate) async fn get_delivery(State(app): State<App>, Path(id): Path<String>) -> Result<Json<DeliveryView>> {
     let id: DeliveryId = read_id("delivery", &id)?;
     let mut db = app.read().await?;
     let delivery = store::delivery::by_id(&mut db.conn(), id).await?.ok_or_else(|| missing("delivery", id))?;
@@ -153,7 +153,7 @@ pub async fn get_delivery(State(app): State<App>, Path(id): Path<String>) -> Res
         (status = 409, description = "It is not a dead letter", body = ProblemBody),
     )
 )]
-pub async fn retry_delivery(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
+pub(crate) async fn retry_delivery(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
     app::delivery::retry(&app, read_id("delivery", &id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

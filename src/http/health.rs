@@ -30,7 +30,7 @@ const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
     get, path = "/livez", tag = "health",
     responses((status = 200, description = "It lives", body = Health))
 )]
-pub async fn livez() -> Json<Health> {
+pub(crate) async fn livez() -> Json<Health> {
     Json(OK)
 }
 
@@ -42,7 +42,7 @@ pub async fn livez() -> Json<Health> {
         (status = 503, description = "The database does not answer", body = ProblemBody),
     )
 )]
-pub async fn readyz(State(app): State<App>) -> Result<Json<Health>> {
+pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Health>> {
     let asked = tokio::time::timeout(PATIENCE, async {
         let mut db = app.db.read().await?;
         db.conn().query("SELECT 1").execute().await
@@ -72,6 +72,6 @@ pub struct Welcome {
 
 /// Greets
 #[utoipa::path(get, path = "/", tag = "health", responses((status = 200, description = "A greeting", body = Welcome)))]
-pub async fn root() -> Json<Welcome> {
+pub(crate) async fn root() -> Json<Welcome> {
     Json(Welcome { message: "Hello World", service: "testyard", version: env!("CARGO_PKG_VERSION"), docs: "/docs" })
 }

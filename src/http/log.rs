@@ -78,6 +78,8 @@ pub async fn request(State(app): State<App>, request: Request, next: Next) -> Re
 }
 
 /// Turns a panic into a problem: the service goes on, the log says what happened.
+#[must_use]
+#[expect(clippy::needless_pass_by_value, reason = "the layer that catches panics hands them over")]
 pub fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let what = panic
         .downcast_ref::<String>()

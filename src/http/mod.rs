@@ -115,7 +115,6 @@ pub fn document() -> OpenApi {
 }
 
 /// The service's router.
-#[must_use]
 pub fn router(app: &App) -> Router {
     let guard = |routes: OpenApiRouter<App>, scope: Scope| {
         routes.route_layer(middleware::from_fn_with_state((app.clone(), scope), access::guard))

@@ -30,7 +30,7 @@ pub struct ProblemKind {
         (status = 404, description = "There is no such kind", body = ProblemBody),
     )
 )]
-pub async fn get_problem_kind(Path(code): Path<String>) -> Result<Json<ProblemKind>> {
+pub(crate) async fn get_problem_kind(Path(code): Path<String>) -> Result<Json<ProblemKind>> {
     let known = Code::ALL.iter().copied().find(|known| known.as_str() == code);
     let code = known.ok_or_else(|| missing("kind of problem", crate::app::cut(&code, 80)))?;
     Ok(Json(ProblemKind { code, title: code.title(), status: code.status().as_u16() }))

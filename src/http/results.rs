@@ -109,7 +109,7 @@ impl From<TestResult> for ResultView {
         (status = 400, description = "A query field is unknown or malformed", body = ProblemBody),
     )
 )]
-pub async fn list_results(State(app): State<App>, params: Params) -> Result<Json<Listing<ResultView>>> {
+pub(crate) async fn list_results(State(app): State<App>, params: Params) -> Result<Json<Listing<ResultView>>> {
     let params = params.only(&["status", "run", "build_id", "path", "kcidb_id", "source", "cases"])?;
     let cases = match params.one::<String>("cases")?.as_deref() {
         None => None,

@@ -179,6 +179,7 @@ pub struct Accepted {
 
 impl Accepted {
     /// 201 with the run and its address.
+    #[must_use]
     pub fn response(run: RunId) -> Response {
         let location = format!("/api/v1/runs/{run}");
         (StatusCode::CREATED, [(header::LOCATION, location)], Json(Self { run })).into_response()
@@ -204,7 +205,7 @@ impl Accepted {
         (status = 400, description = "A query field is unknown or malformed", body = ProblemBody),
     )
 )]
-pub async fn list_runs(State(app): State<App>, params: Params) -> Result<Json<Listing<RunView>>> {
+pub(crate) async fn list_runs(State(app): State<App>, params: Params) -> Result<Json<Listing<RunView>>> {
     let params = params.only(&["state", "status", "kind", "build", "build_id", "runner", "uid"])?;
     let filter = store::run::Filter {
         states: params.all("state")?,
@@ -230,7 +231,7 @@ pub async fn list_runs(State(app): State<App>, params: Params) -> Result<Json<Li
         (status = 404, description = "There is no such run", body = ProblemBody),
     )
 )]
-pub async fn get_run(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunView>> {
+pub(crate) async fn get_run(State(app): State<App>, Path(id): Path<String>) -> Result<Json<RunView>> {
     let id: RunId = read_id("run", &id)?;
     let mut db = app.read().await?;
     let run = store::run::by_id(&mut db.conn(), id).await?.ok_or_else(|| missing("run", id))?;
@@ -252,7 +253,7 @@ pub async fn get_run(State(app): State<App>, Path(id): Path<String>) -> Result<J
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn create_run(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn create_run(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     let new: NewRun = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     let kind = if new.tests.is_some() { RunKind::Tests } else { RunKind::Boot };
     let request = TestsRequest {
@@ -282,7 +283,7 @@ pub async fn create_run(State(app): State<App>, headers: HeaderMap, body: Body) 
         (status = 409, description = "It is not over, or was run again already", body = ProblemBody),
     )
 )]
-pub async fn retry_run(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+pub(crate) async fn retry_run(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
     Ok(Accepted::response(app::run::retry(&app, read_id("run", &id)?).await?))
 }
 
@@ -296,7 +297,7 @@ pub async fn retry_run(State(app): State<App>, Path(id): Path<String>) -> Result
         (status = 409, description = "It is over already", body = ProblemBody),
     )
 )]
-pub async fn cancel_run(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
+pub(crate) async fn cancel_run(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
     app::run::cancel(&app, read_id("run", &id)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

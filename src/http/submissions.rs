@@ -51,7 +51,7 @@ pub struct SubmissionView {
         (status = 404, description = "There is no such submission", body = ProblemBody),
     )
 )]
-pub async fn get_submission(State(app): State<App>, Path(id): Path<String>) -> Result<Json<SubmissionView>> {
+pub(crate) async fn get_submission(State(app): State<App>, Path(id): Path<String>) -> Result<Json<SubmissionView>> {
     if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(missing("submission", crate::app::cut(&id, 80)));
     }

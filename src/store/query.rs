@@ -5,7 +5,7 @@
 //! types: unlike `sqlx::Any`, nothing is reduced to a common set.
 //!
 //! Both number their placeholders `$1, $2, …`, so most statements are one `&'static str`. A statement that must differ
-//! is a [`Sql`] with one text a dialect. Text is never built from values: [`Query::push_list`] and [`insert_many`] write
+//! is a [`Sql`] with one text a dialect. Text is never built from values: [`Query::push_list`] and [`Insert`] write
 //! only placeholders.
 
 use std::fmt::Write as _;

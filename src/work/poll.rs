@@ -8,6 +8,7 @@ use futures_util::StreamExt as _;
 
 use crate::app::progress::{self, Progress};
 use crate::app::{App, Result, cut, seconds};
+use crate::domain::observation::Observation;
 use crate::domain::run::RunState;
 use crate::runner::{Runner, RunnerError};
 use crate::store::run::{Postponed, Run};
@@ -39,7 +40,7 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
 
 async fn ask(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
     let job = dispatch::job(app, &run);
-    let polled = runner.poll(&job).await;
+    let polled = runner.poll(&job).await.map(Observation::without_nul);
     let now = app.now();
     let deadline = run.deadline_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
     let last = deadline.checked_add_signed(seconds(app.settings.runs.cancel_grace_s)).unwrap_or(deadline);
@@ -86,12 +87,7 @@ async fn ask(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
     Ok(())
 }
 
-async fn observe(
-    app: &App,
-    run: &Run,
-    observation: &crate::domain::observation::Observation,
-    now: DateTime<Utc>,
-) -> Result<Progress> {
+async fn observe(app: &App, run: &Run, observation: &Observation, now: DateTime<Utc>) -> Result<Progress> {
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
     let Some(run) = store::run::lock(conn, run.id).await? else { return Ok(Progress::Late) };

@@ -38,6 +38,7 @@ const DOMAIN_CRATES: &[&str] = &[
     "aws_lc_rs",
     "base64",
     "chrono",
+    "hex",
     "ipnet",
     "jsonschema",
     "serde",

@@ -60,11 +60,11 @@ impl Stage {
         let tree = tree.to_str().context("the temporary folder's path is not text")?.to_owned();
 
         let mut settings = quiet(folder.path(), "sink")?;
-        settings.kcidb.origin = "sink".to_owned();
+        "sink".clone_into(&mut settings.kcidb.origin);
         let (sink, sink_serving) = start(settings, lifecycle).await?;
 
         let mut settings = quiet(folder.path(), "service")?;
-        settings.kcidb.origin = "demo".to_owned();
+        "demo".clone_into(&mut settings.kcidb.origin);
         settings.kcidb.submit_url = Some(sink.join("submit")?);
         settings.local.work_dir = Some(folder.path().join("local"));
         settings.local.recipes = vec![recipe(&tree)];
@@ -85,7 +85,7 @@ impl Stage {
 fn quiet(folder: &Path, name: &str) -> anyhow::Result<Settings> {
     let mut settings = Settings::default();
     settings.server.listen = "127.0.0.1:0".parse()?;
-    settings.server.state_dir = folder.to_owned();
+    folder.clone_into(&mut settings.server.state_dir);
     settings.server.shutdown_timeout_s = 5;
     let database = folder.join(format!("{name}.sqlite"));
     settings.database.url = format!("sqlite:{}", database.display()).into();

@@ -1,7 +1,5 @@
 //! The ids of objects: computed from what they name, so that the same thing reported twice is one object at KCIDB.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::kcidb::text;
@@ -62,7 +60,7 @@ pub fn is_object_id(text: &str) -> bool {
 #[must_use]
 pub fn test_id(origin: &Origin, uid: &str, collection: &str, test: &str) -> String {
     let digest = Sha256::digest(format!("{uid}-{collection}-{test}"));
-    format!("{origin}:{}", hex(&digest))
+    format!("{origin}:{}", hex::encode(digest))
 }
 
 /// The id of a case inside a test.
@@ -94,15 +92,7 @@ fn joined(origin: &Origin, parts: &[&str]) -> String {
         hasher.update(part);
         hasher.update([0xFF]);
     }
-    format!("{origin}:{}", hex(&hasher.finalize()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{origin}:{}", hex::encode(hasher.finalize()))
 }
 
 #[cfg(test)]

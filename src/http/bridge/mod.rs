@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use crate::app::callback::Door;
 use crate::app::submit::{Submitted, SubmittedTest};
-use crate::app::{self, App};
+use crate::app::{self, App, AppError};
 use crate::domain::conclusion::BOOT;
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::observation::Subject;
@@ -56,7 +56,7 @@ fn done(location: Option<String>) -> Response {
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn run_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn run_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     let data: BuildData = read_as(&app, &headers, body).await?;
     let request = BuildRequest {
         tree: data.tree,
@@ -81,7 +81,7 @@ pub async fn run_build(State(app): State<App>, headers: HeaderMap, body: Body) -
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn run_tests(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn run_tests(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     let suite: TestSuite = read_as(&app, &headers, body).await?;
     let request = TestsRequest {
         kernel_image_url: suite.kernel_image_url,
@@ -104,7 +104,7 @@ pub async fn run_tests(State(app): State<App>, headers: HeaderMap, body: Body) -
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn run_boot_test(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn run_boot_test(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     let suite: BootTestSuite = read_as(&app, &headers, body).await?;
     let request = TestsRequest {
         kernel_image_url: suite.kernel_image_url,
@@ -132,7 +132,7 @@ async fn schedule(app: &App, runner: &str, build: &str, kind: RunKind, request: 
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn submit_results(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn submit_results(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     let results: RunnerTestsResults = read_as(&app, &headers, body).await?;
     let submitted = Submitted {
         uid: results.test_uid,
@@ -162,7 +162,7 @@ pub async fn submit_results(State(app): State<App>, headers: HeaderMap, body: Bo
         (status = 503, description = "Nothing has changed: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn sync_builds(State(app): State<App>) -> Result<Response> {
+pub(crate) async fn sync_builds(State(app): State<App>) -> Result<Response> {
     sync(&app, &[ObjectKind::Checkout, ObjectKind::Build]).await
 }
 
@@ -174,7 +174,7 @@ pub async fn sync_builds(State(app): State<App>) -> Result<Response> {
         (status = 503, description = "Nothing has changed: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn sync_results(State(app): State<App>) -> Result<Response> {
+pub(crate) async fn sync_results(State(app): State<App>) -> Result<Response> {
     sync(&app, &[ObjectKind::Test]).await
 }
 
@@ -196,7 +196,7 @@ async fn sync(app: &App, kinds: &[ObjectKind]) -> Result<Response> {
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn build_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn build_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     callback::<TuxSuiteBuildRequest>(&app, Subject::Build, &headers, body).await
 }
 
@@ -213,7 +213,7 @@ pub async fn build_callback(State(app): State<App>, headers: HeaderMap, body: Bo
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn test_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn test_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     callback::<TuxSuiteTestRequest>(&app, Subject::Tests, &headers, body).await
 }
 
@@ -230,24 +230,35 @@ pub async fn test_callback(State(app): State<App>, headers: HeaderMap, body: Bod
         (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
     )
 )]
-pub async fn boot_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn boot_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
     callback::<TuxSuiteTestRequest>(&app, Subject::Tests, &headers, body).await
 }
 
 async fn callback<T: body::Body>(app: &App, subject: Subject, headers: &HeaderMap, body: Body) -> Result<Response> {
     let bytes = read(body, app.settings.server.max_body_bytes).await?;
-    check::<T>(headers, &bytes)?;
-    app::callback::receive(app, tuxsuite::NAME, Door::Open(subject), text(headers, SIGNATURE), bytes).await?;
-    Ok(done(None))
+    let kind = text(headers, header::CONTENT_TYPE.as_str());
+    if kind.is_some_and(|kind| !json::is_json(kind)) {
+        return Err(Problem::fields(refusal::<T>(kind, &bytes)));
+    }
+    let door = Door::Open(subject);
+    // The signature is looked at before anything else, and what is signed is kept even if it cannot be understood.
+    let received = app::callback::receive(app, tuxsuite::NAME, door, text(headers, SIGNATURE), bytes.clone()).await;
+    match received {
+        Ok(_) => Ok(done(None)),
+        Err(error @ AppError::Invalid(_)) => match refusal::<T>(kind, &bytes) {
+            details if details.is_empty() => Err(error.into()),
+            details => Err(Problem::fields(details)),
+        },
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Refuses what the bridge refuses, with its words; TuxSuite's known faults are mended first.
-fn check<T: body::Body>(headers: &HeaderMap, bytes: &Bytes) -> Result<()> {
-    let details = match repair::parse(bytes) {
-        Ok((value, _)) if text(headers, header::CONTENT_TYPE.as_str()).is_none_or(json::is_json) => {
-            body::read_value::<T>(&value).err()
-        }
-        _ => body::read::<T>(text(headers, header::CONTENT_TYPE.as_str()), bytes).err(),
-    };
-    details.map_or(Ok(()), |details| Err(Problem::fields(details)))
+/// What the bridge says of a body that it refuses; nothing of one that it takes. TuxSuite's known faults are mended
+/// first.
+fn refusal<T: body::Body>(kind: Option<&str>, bytes: &Bytes) -> Vec<fields::Detail> {
+    match repair::parse(bytes) {
+        Ok((value, _)) if kind.is_none_or(json::is_json) => body::read_value::<T>(&value).err(),
+        _ => body::read::<T>(kind, bytes).err(),
+    }
+    .unwrap_or_default()
 }

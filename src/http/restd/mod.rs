@@ -57,7 +57,7 @@ fn authenticate(app: &App, headers: &HeaderMap, needed: Scope) -> Result<String,
         (status = 503, description = "Nothing is stored: repeat the request later", body = crate::http::problem::ProblemBody),
     )
 )]
-pub async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {
     take(&app, &headers, body).await.unwrap_or_else(|refusal| refusal)
 }
 
@@ -97,7 +97,7 @@ fn failed(error: AppError) -> Response {
         (status = 404, description = "There is no such submission", body = Answer, content_type = "text/plain; charset=utf-8"),
     )
 )]
-pub async fn status(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
+pub(crate) async fn status(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {
     tell(&app, &headers, &uri).await.unwrap_or_else(|refusal| refusal)
 }
 
@@ -124,7 +124,7 @@ async fn tell(app: &App, headers: &HeaderMap, uri: &Uri) -> Result<Response, Res
         (status = 401, description = "The token is missing or wrong", body = Answer, content_type = "text/plain; charset=utf-8"),
     )
 )]
-pub async fn authtest(State(app): State<App>, headers: HeaderMap) -> Response {
+pub(crate) async fn authtest(State(app): State<App>, headers: HeaderMap) -> Response {
     match authenticate(&app, &headers, Scope::Submit) {
         Ok(_) => Reply::authenticated().into_response(),
         Err(refusal) => refusal.into_response(),
