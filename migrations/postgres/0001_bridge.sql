@@ -1,17 +1,19 @@
 -- PostgreSQL dialect of migration 0001. The twin is ../sqlite/0001_bridge.sql; a test holds the two together.
 -- Enums are text with a CHECK rather than types of their own: the same on both, and easy to extend.
 
--- What was asked to be built. How far it is stands in its live run.
+-- What was asked to be built. How far it is stands in its live run. A request that is repeated under one key is one
+-- build.
 CREATE TABLE build (
-    id           uuid        NOT NULL PRIMARY KEY,
-    runner       text        NOT NULL,
-    tree         text        NOT NULL,
-    branch       text        NOT NULL,
-    toolchain    text        NOT NULL,
-    architecture text        NOT NULL,
-    kconfig      text,
-    fragments    jsonb       NOT NULL,
-    created_at   timestamptz NOT NULL
+    id              uuid        NOT NULL PRIMARY KEY,
+    runner          text        NOT NULL,
+    tree            text        NOT NULL,
+    branch          text        NOT NULL,
+    toolchain       text        NOT NULL,
+    architecture    text        NOT NULL,
+    kconfig         text,
+    fragments       jsonb       NOT NULL,
+    created_at      timestamptz NOT NULL,
+    idempotency_key text UNIQUE
 );
 
 -- One attempt at a runner: of a build (build_id), or of tests for a build (build_ref, KCIDB's id of it).

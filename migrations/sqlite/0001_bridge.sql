@@ -2,17 +2,19 @@
 -- STRICT: SQLite refuses a value of the wrong storage class, as PostgreSQL would. Times are RFC 3339 in UTC, written by
 -- us and never by the database; ids are UUIDs of 16 bytes.
 
--- What was asked to be built. How far it is stands in its live run.
+-- What was asked to be built. How far it is stands in its live run. A request that is repeated under one key is one
+-- build.
 CREATE TABLE build (
-    id           BLOB NOT NULL PRIMARY KEY,
-    runner       TEXT NOT NULL,
-    tree         TEXT NOT NULL,
-    branch       TEXT NOT NULL,
-    toolchain    TEXT NOT NULL,
-    architecture TEXT NOT NULL,
-    kconfig      TEXT,
-    fragments    TEXT NOT NULL CHECK (json_valid(fragments)),
-    created_at   TEXT NOT NULL
+    id              BLOB NOT NULL PRIMARY KEY,
+    runner          TEXT NOT NULL,
+    tree            TEXT NOT NULL,
+    branch          TEXT NOT NULL,
+    toolchain       TEXT NOT NULL,
+    architecture    TEXT NOT NULL,
+    kconfig         TEXT,
+    fragments       TEXT NOT NULL CHECK (json_valid(fragments)),
+    created_at      TEXT NOT NULL,
+    idempotency_key TEXT UNIQUE
 ) STRICT;
 
 -- One attempt at a runner: of a build (build_id), or of tests for a build (build_ref, KCIDB's id of it).

@@ -3,19 +3,43 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::app::{App, AppError, Result, Write, run};
+use crate::app::{App, AppError, Result, Write, Written, run};
 use crate::domain::run::{BuildRequest, RunRequest};
 use crate::ids::{BuildId, RunId};
 use crate::store::build::Build;
 use crate::store::run::NewRun;
 use crate::{entropy, store};
 
-/// Plans a build at a runner; returns it and its first run once both are durable. The runner is asked in the background.
+/// The longest idempotency key, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+
+/// A build that was asked for.
+#[derive(Clone, Debug)]
+pub struct Scheduled {
+    /// The build.
+    pub build: Build,
+    /// Whether it had been asked for before, under the same idempotency key.
+    pub replayed: bool,
+}
+
+/// Plans a build at a runner; returns it once it and its first run are durable. The runner is asked in the background.
+///
+/// A request that is repeated under one `idempotency_key` (draft-ietf-httpapi-idempotency-key-header) is one build:
+/// without a key, a caller that repeats a request whose answer it lost gets a second one.
 ///
 /// # Errors
-/// [`AppError::Invalid`] if there is no such runner or a field is too long; otherwise as [`crate::app::Writer::write`].
-pub async fn schedule(app: &App, runner: &str, request: BuildRequest) -> Result<(Build, RunId)> {
+/// [`AppError::Invalid`] if there is no such runner, a field is too long, or the key was used for something else;
+/// otherwise as [`crate::app::Writer::write`].
+pub async fn schedule(
+    app: &App,
+    runner: &str,
+    request: BuildRequest,
+    idempotency_key: Option<&str>,
+) -> Result<Scheduled> {
     app.runners.known(runner)?;
+    if idempotency_key.is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
+        return Err(AppError::Invalid(format!("the idempotency key must have 1 to {MAX_KEY_BYTES} bytes")));
+    }
     run::check_lengths([
         ("tree", &request.tree),
         ("branch", &request.branch),
@@ -33,6 +57,7 @@ pub async fn schedule(app: &App, runner: &str, request: BuildRequest) -> Result<
         kconfig: request.kconfig.clone(),
         fragments: Json(request.fragments.clone()),
         created_at: now,
+        idempotency_key: idempotency_key.map(str::to_owned),
     };
     let id = RunId::new(now);
     let run = NewRun {
@@ -48,9 +73,20 @@ pub async fn schedule(app: &App, runner: &str, request: BuildRequest) -> Result<
         now,
         tests: Vec::new(),
     };
-    app.writer.write(Write::Build(Box::new((build.clone(), run)))).await?;
+    let written = app.writer.write(Write::Build(Box::new((build.clone(), run)))).await?;
     app.bells.dispatch.ring();
-    Ok((build, id))
+    let Written::Build(standing) = written else { return Ok(Scheduled { build, replayed: false }) };
+    if standing == build.id {
+        return Ok(Scheduled { build, replayed: false });
+    }
+    let mut db = app.read().await?;
+    let earlier = store::build::by_id(&mut db.conn(), standing).await?;
+    let earlier = earlier.ok_or_else(|| AppError::NotFound { what: "build", id: standing.to_string() })?;
+    if !earlier.asks_the_same(&build) {
+        let words = "this idempotency key was used for another build: use a new key for a new request";
+        return Err(AppError::Invalid(words.to_owned()));
+    }
+    Ok(Scheduled { build: earlier, replayed: true })
 }
 
 /// The token that a runner knows a run's submission by: the run's own UUID, so that it is stable by construction.

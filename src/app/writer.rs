@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::app::error::AppError;
+use crate::ids::BuildId;
 use crate::store::build::Build;
 use crate::store::callback::NewCallback;
 use crate::store::delivery::NewDelivery;
@@ -44,6 +45,8 @@ pub enum Written {
     Callback(bool),
     /// Of a run of tests: the tests that it holds; `None` if all are held by other live runs and none was planned.
     Tests(Option<Vec<String>>),
+    /// Of a build: the id of the build that stands, which is an earlier one's if its idempotency key was known.
+    Build(BuildId),
     /// Of the others: stored.
     Stored,
 }
@@ -161,10 +164,7 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
     for write in writes {
         match write {
             Write::Callback(callback) => callbacks.push(callback.clone()),
-            Write::Build(both) => {
-                builds.push(both.0.clone());
-                runs.push(both.1.clone());
-            }
+            Write::Build(both) => builds.push(both.0.clone()),
             Write::Tests(run) => runs.push((**run).clone()),
             Write::Results(some, their) => {
                 results.extend(some.iter().cloned());
@@ -173,7 +173,19 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
             Write::Submission(submission) => submissions.push(submission.clone()),
         }
     }
-    store::build::insert(conn, &builds).await?;
+    let standing = store::build::insert(conn, &builds).await?;
+    let first_runs = writes.iter().filter_map(|write| match write {
+        Write::Build(both) => Some(both),
+        _ => None,
+    });
+    // A build that stands already has its run.
+    let first_runs: Vec<NewRun> = first_runs
+        .zip(&standing)
+        .filter(|(both, standing)| both.0.id == **standing)
+        .map(|(both, _)| both.1.clone())
+        .collect();
+    store::run::plan(conn, &first_runs).await?;
+    let mut standing = standing.into_iter();
     let mut planned = store::run::plan(conn, &runs).await?.into_iter();
     let mut new = store::callback::receive(conn, &callbacks).await?.into_iter();
     store::result::insert(conn, &results).await?;
@@ -184,10 +196,7 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
         .map(|write| match write {
             Write::Callback(_) => Written::Callback(new.next().unwrap_or(false)),
             Write::Tests(_) => Written::Tests(planned.next().flatten()),
-            Write::Build(_) => {
-                planned.next();
-                Written::Stored
-            }
+            Write::Build(both) => Written::Build(standing.next().unwrap_or(both.0.id)),
             Write::Results(..) | Write::Submission(_) => Written::Stored,
         })
         .collect())

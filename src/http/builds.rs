@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -164,14 +164,15 @@ pub(crate) async fn get_build(State(app): State<App>, Path(id): Path<String>) ->
 #[utoipa::path(
     post, path = "/api/v1/builds", tag = "builds",
     request_body = NewBuild,
+    params(("idempotency-key" = Option<String>, Header, description = "Repeated under one key, the request is one build")),
     responses(
         (status = 201, description = "Durable; the runner is asked in the background", body = BuildView,
             headers(("location" = String, description = "The build"))),
         (status = 400, description = "Not JSON", body = ProblemBody),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 415, description = "Not sent as JSON", body = ProblemBody),
-        (status = 422, description = "Makes no sense; there is no such runner", body = ProblemBody),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 422, description = "Makes no sense; there is no such runner; the key was used for another build", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later, under the same key", body = ProblemBody),
     )
 )]
 pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -190,12 +191,15 @@ pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, bod
         fragments: new.fragments,
         architecture: new.architecture.unwrap_or_else(|| app.settings.tuxsuite.target_arch.clone()),
     };
-    let (build, run) = app::build::schedule(&app, &new.runner, request).await?;
+    let key = idempotency_key(&headers)?;
+    let scheduled = app::build::schedule(&app, &new.runner, request, key).await?;
     let mut db = app.read().await?;
-    let run = store::run::by_id(&mut db.conn(), run).await?;
-    let location = format!("/api/v1/builds/{}", build.id);
-    let view = Json(BuildView::new(&app, build, run));
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], view).into_response())
+    let run = store::run::live_of_builds(&mut db.conn(), &[scheduled.build.id]).await?.pop();
+    let location = format!("/api/v1/builds/{}", scheduled.build.id);
+    let replayed = scheduled.replayed;
+    let view = Json(BuildView::new(&app, scheduled.build, run));
+    let response = (StatusCode::CREATED, [(header::LOCATION, location)], view).into_response();
+    Ok(mark_replayed(response, replayed))
 }
 
 /// Builds once more
@@ -228,6 +232,31 @@ pub(crate) async fn cancel_build(State(app): State<App>, Path(id): Path<String>)
     let run: RunId = app::build::live_run(&app, read_id("build", &id)?).await?;
     app::run::cancel(&app, run).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The header that makes a repeated request the same one.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The header that marks an answer to a request that was repeated under one key.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The request's idempotency key, if it has one; the quotes of a structured field are no part of it.
+///
+/// # Errors
+/// 400 if the header is not text.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().map_err(|_| Problem::new(Code::BadRequest, "the header Idempotency-Key is not text"))?;
+    Ok(Some(key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key)))
+}
+
+/// Marks an answer that was given before.
+#[must_use]
+pub fn mark_replayed(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 /// Reads an id from a path. What is no id names nothing.

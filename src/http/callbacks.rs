@@ -138,7 +138,7 @@ pub(crate) async fn get_callback(State(app): State<App>, Path(id): Path<String>)
         (status = 404, description = "There is no such runner", body = ProblemBody),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "It cannot be understood; it is kept for the operator", body = ProblemBody),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn receive_callback(

@@ -27,7 +27,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::app::App;
 use crate::config::Scope;
@@ -80,9 +80,14 @@ fn calling_back() -> OpenApiRouter<App> {
         .routes(routes!(callbacks::receive_callback))
 }
 
-/// The KCIDB door in, which asks for its own tokens.
-fn intake() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(restd::submit)).routes(routes!(restd::status)).routes(routes!(restd::authtest))
+/// The KCIDB door in, which asks for its own tokens where it has a secret for them.
+fn taking_in() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(restd::submit)).routes(routes!(restd::authtest))
+}
+
+/// The same door, as far as it only tells.
+fn telling() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(restd::status))
 }
 
 /// Routes for everybody.
@@ -96,6 +101,14 @@ fn public() -> OpenApiRouter<App> {
 
 /// All routes and their document; `guarded` puts its scope before each group.
 fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_intake: bool) -> (Router<App>, OpenApi) {
+    let guarded = |mut routes: OpenApiRouter<App>, scope| {
+        openapi::guarded_by_token(routes.get_openapi_mut(), scope);
+        guarded(routes, scope)
+    };
+    let asking = |mut routes: OpenApiRouter<App>, scope| {
+        openapi::guarded_by_jwt_or_token(routes.get_openapi_mut(), scope);
+        routes
+    };
     let mut router = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .merge(guarded(reading(), Scope::Read))
         .merge(guarded(submitting(), Scope::Submit))
@@ -103,9 +116,11 @@ fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_i
         .merge(calling_back())
         .merge(public());
     if with_intake {
-        router = router.merge(intake());
+        router = router.merge(asking(taking_in(), Scope::Submit)).merge(asking(telling(), Scope::Read));
     }
-    router.split_for_parts()
+    let (router, mut document) = router.split_for_parts();
+    openapi::name_problems(&mut document);
+    (router, document)
 }
 
 /// The OpenAPI document.
@@ -123,7 +138,8 @@ pub fn router(app: &App) -> Router {
     let shown = document.clone();
     router
         .route("/api/v1/openapi.json", get(move || async move { Json(shown) }))
-        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        // Unless told otherwise the page asks a validator on the internet about the document.
+        .merge(SwaggerUi::new("/docs").config(Config::default().validator_url("none")).url("/openapi.json", document))
         .fallback(|| async { Problem::new(Code::NotFound, "Not Found") })
         .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed, "Method Not Allowed") })
         // Each handler reads its body within its own limit.

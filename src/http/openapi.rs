@@ -1,10 +1,12 @@
 //! The OpenAPI 3.1 document, made from the handlers.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
+use crate::config::Scope;
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
@@ -64,10 +66,79 @@ pub struct Document;
 
 struct Security;
 
+/// The scheme of this service's own tokens.
+const TOKEN: &str = "token";
+
+/// The scheme of kcidb-restd's tokens.
+const JWT: &str = "jwt";
+
 impl Modify for Security {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
-        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        components.add_security_scheme("token", bearer);
+        let described = |format: Option<&str>, words: &str| {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(words));
+            let scheme = format.into_iter().fold(scheme, HttpBuilder::bearer_format);
+            SecurityScheme::Http(scheme.build())
+        };
+        let token = "A token of the settings, whose scope includes the one that is named. None is asked for on a service that has no tokens or is open.";
+        components.add_security_scheme(TOKEN, described(None, token));
+        let jwt = "A token as kcidb-restd takes it: HS256, with `origin` and `exp`. It is asked for where the service has a secret for it.";
+        components.add_security_scheme(JWT, described(Some("JWT"), jwt));
     }
+}
+
+/// Says of each operation that it asks for a token of this scope, and how it refuses.
+pub(super) fn guarded_by_token(document: &mut utoipa::openapi::OpenApi, scope: Scope) {
+    for operation in operations(document) {
+        operation.security = Some(vec![SecurityRequirement::new(TOKEN, [scope.as_str()])]);
+        refuses(operation, "401", "The token is missing or not known");
+        refuses(operation, "403", "The token's scope is too small");
+        refuses(operation, "503", "The database is away: repeat the request later");
+    }
+}
+
+/// Says of each operation that it asks for kcidb-restd's token, or for one of this service. Its refusals are
+/// kcidb-restd's.
+pub(super) fn guarded_by_jwt_or_token(document: &mut utoipa::openapi::OpenApi, scope: Scope) {
+    for operation in operations(document) {
+        let either = [SecurityRequirement::new(JWT, [""; 0]), SecurityRequirement::new(TOKEN, [scope.as_str()])];
+        operation.security = Some(either.to_vec());
+    }
+}
+
+/// Gives the refusals that are problems the content type that they have. `ToSchema` knows of no content type, and a
+/// handler's list of answers that names each would say the same thing a hundred times.
+pub(super) fn name_problems(document: &mut utoipa::openapi::OpenApi) {
+    let problem = Some(RefOr::from(problem()));
+    for operation in operations(document) {
+        for response in operation.responses.responses.values_mut() {
+            let RefOr::T(response) = response else { continue };
+            let content = std::mem::take(&mut response.content);
+            response.content = content
+                .into_iter()
+                .map(|(kind, content)| match &content {
+                    RefOr::T(it) if it.schema == problem => (PROBLEM.to_owned(), content),
+                    _ => (kind, content),
+                })
+                .collect();
+        }
+    }
+}
+
+const PROBLEM: &str = "application/problem+json";
+
+fn problem() -> Ref {
+    Ref::from_schema_name("Problem")
+}
+
+/// Adds a refusal, unless the operation speaks of it itself.
+fn refuses(operation: &mut Operation, status: &str, words: &str) {
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
+        ResponseBuilder::new().description(words).content(PROBLEM, Content::new(Some(problem()))).build().into()
+    });
+}
+
+fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items.flat_map(|item| [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]).flatten()
 }

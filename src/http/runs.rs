@@ -250,7 +250,7 @@ pub(crate) async fn get_run(State(app): State<App>, Path(id): Path<String>) -> R
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 415, description = "Not sent as JSON", body = ProblemBody),
         (status = 422, description = "Makes no sense; there is no such runner", body = ProblemBody),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn create_run(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {

@@ -12,7 +12,7 @@ use crate::store::page::Page;
 use crate::store::query::Insert;
 
 /// A build that is to be stored.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Build {
     /// Its id.
     pub id: BuildId,
@@ -32,23 +32,40 @@ pub struct Build {
     pub fragments: Json<Vec<String>>,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
+    /// What makes a repeated request the same one, if the caller gave it.
+    pub idempotency_key: Option<String>,
 }
 
-const COLUMNS: &str =
-    "SELECT id, runner, tree, branch, toolchain, architecture, kconfig, fragments, created_at FROM build ";
+impl Build {
+    /// Whether the same is asked for, whenever and under whatever id.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let other = Self { id: self.id, created_at: self.created_at, ..other.clone() };
+        *self == other
+    }
+}
 
-/// Stores builds. Their runs are planned with [`crate::store::run::plan`] in the same transaction.
+const COLUMNS: &str = "SELECT id, runner, tree, branch, toolchain, architecture, kconfig, fragments, created_at, \
+                       idempotency_key FROM build ";
+
+/// Stores builds; a build whose idempotency key is known already is not stored again. Returns for each, in their order,
+/// the id of the build that stands: its own, or the earlier one's. The runs of new builds are planned with
+/// [`crate::store::run::plan`] in the same transaction.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn insert(conn: &mut Conn<'_>, builds: &[Build]) -> Result<u64> {
+pub async fn insert(conn: &mut Conn<'_>, builds: &[Build]) -> Result<Vec<BuildId>> {
     const INSERT: Insert = Insert {
-        head: "INSERT INTO build (id, runner, tree, branch, toolchain, architecture, kconfig, fragments, created_at) VALUES ",
-        columns: 9,
-        tail: "",
+        head: "INSERT INTO build (id, runner, tree, branch, toolchain, architecture, kconfig, fragments, created_at, \
+               idempotency_key) VALUES ",
+        columns: 10,
+        tail: " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
     };
-    INSERT
-        .execute(conn, builds, |query, build: &Build| {
+    // Two transactions that store builds under the same keys must meet the unique key in the same order.
+    let mut ordered: Vec<&Build> = builds.iter().collect();
+    ordered.sort_by_key(|build| build.idempotency_key.as_deref());
+    let new: Vec<(BuildId,)> = INSERT
+        .fetch_all(conn, &ordered, |query, build| {
             query
                 .bind(build.id)
                 .bind(build.runner.as_str())
@@ -59,8 +76,24 @@ pub async fn insert(conn: &mut Conn<'_>, builds: &[Build]) -> Result<u64> {
                 .bind(build.kconfig.as_deref())
                 .bind(&build.fragments)
                 .bind(build.created_at)
+                .bind(build.idempotency_key.as_deref())
         })
-        .await
+        .await?;
+    let new: std::collections::HashSet<BuildId> = new.into_iter().map(|(id,)| id).collect();
+    let mut standing = Vec::with_capacity(builds.len());
+    for build in builds {
+        if new.contains(&build.id) {
+            standing.push(build.id);
+        } else {
+            let (id,) = conn
+                .query("SELECT id FROM build WHERE idempotency_key = $1")
+                .bind(build.idempotency_key.as_deref())
+                .fetch_one::<(BuildId,)>()
+                .await?;
+            standing.push(id);
+        }
+    }
+    Ok(standing)
 }
 
 /// The build with this id.

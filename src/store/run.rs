@@ -438,13 +438,23 @@ pub async fn accepted(
     Ok(touched == 1)
 }
 
-/// Notes the uid of a run that was over before its runner answered, so that the runner can be told to stop it.
+/// Notes the uid of a run that was over before its runner answered: the runner must be told (again) to stop it. False if
+/// the uid was known already.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn note_uid(conn: &mut Conn<'_>, id: RunId, uid: &str) -> Result<bool> {
-    let touched =
-        conn.query("UPDATE run SET uid = $1 WHERE id = $2 AND uid IS NULL").bind(uid).bind(id).execute().await?;
+pub async fn note_uid(conn: &mut Conn<'_>, id: RunId, uid: &str, now: DateTime<Utc>) -> Result<bool> {
+    let touched = conn
+        .query(
+            "UPDATE run SET uid = $1,
+                stop_due_at = CASE WHEN state IN ('finished', 'canceled') THEN $2 ELSE stop_due_at END
+             WHERE id = $3 AND uid IS NULL",
+        )
+        .bind(uid)
+        .bind(now)
+        .bind(id)
+        .execute()
+        .await?;
     Ok(touched == 1)
 }
 

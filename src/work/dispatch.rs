@@ -143,7 +143,7 @@ async fn accept(app: &App, run: &Run, uid: &str) -> Result<()> {
         // A callback was faster than the runner's own answer, or an operator has ended the run: what is left to learn
         // is the uid.
         Ok(false) => {
-            store::run::note_uid(conn, run.id, uid).await?;
+            store::run::note_uid(conn, run.id, uid, now).await?;
         }
         Err(store::Error::Conflict(_)) => {
             drop(tx);
@@ -157,6 +157,7 @@ async fn accept(app: &App, run: &Run, uid: &str) -> Result<()> {
     if waiting > 0 {
         app.bells.inbox.ring();
     }
+    app.bells.stop.ring();
     Ok(())
 }
 

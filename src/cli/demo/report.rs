@@ -40,7 +40,7 @@ pub(super) fn results(listing: &Value) -> String {
     rows.sort_by_key(|row| word(row, "path"));
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(110).set_header(["status", "path", "time", "why"]);
+    table.set_width(130).set_header(["status", "path", "time", "why"]);
     for row in rows {
         let time = row["duration_s"].as_f64().map(|seconds| format!("{:.0} ms", seconds * 1000.0)).unwrap_or_default();
         table.add_row([word(row, "status"), word(row, "path"), &time, word(row, "reason")]);

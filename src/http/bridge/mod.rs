@@ -25,6 +25,7 @@ use crate::domain::tuxsuite::repair;
 use crate::http::body::{read, text};
 use crate::http::bridge::body::{BootTestSuite, BuildData, RunnerTestsResults, TestSuite};
 use crate::http::bridge::callback::{TuxSuiteBuildRequest, TuxSuiteTestRequest};
+use crate::http::builds::{idempotency_key, mark_replayed};
 use crate::http::callbacks::SIGNATURE;
 use crate::http::problem::{Problem, ProblemBody, Result, ValidationProblemBody};
 use crate::ids::RunId;
@@ -49,11 +50,12 @@ fn done(location: Option<String>) -> Response {
 #[utoipa::path(
     post, path = "/api/v1/builds/run", tag = "bridge",
     request_body = BuildData,
+    params(("idempotency-key" = Option<String>, Header, description = "Repeated under one key, the request is one build")),
     responses(
         (status = 204, description = "Durable; the runner is asked in the background", headers(("location" = String, description = "The build"))),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn run_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -66,8 +68,9 @@ pub(crate) async fn run_build(State(app): State<App>, headers: HeaderMap, body: 
         fragments: data.fragments,
         architecture: app.settings.tuxsuite.target_arch.clone(),
     };
-    let (build, _) = app::build::schedule(&app, data.runner.as_str(), request).await?;
-    Ok(done(Some(format!("/api/v1/builds/{}", build.id))))
+    let key = idempotency_key(&headers)?;
+    let scheduled = app::build::schedule(&app, data.runner.as_str(), request, key).await?;
+    Ok(mark_replayed(done(Some(format!("/api/v1/builds/{}", scheduled.build.id))), scheduled.replayed))
 }
 
 /// Schedules those of the tests that have not run for this build
@@ -78,7 +81,7 @@ pub(crate) async fn run_build(State(app): State<App>, headers: HeaderMap, body: 
         (status = 204, description = "Durable, or nothing to do", headers(("location" = String, description = "The run; none when there was nothing to do"))),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn run_tests(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -101,7 +104,7 @@ pub(crate) async fn run_tests(State(app): State<App>, headers: HeaderMap, body: 
         (status = 204, description = "Durable, or nothing to do", headers(("location" = String, description = "The run; none when there was nothing to do"))),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn run_boot_test(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -129,7 +132,7 @@ async fn schedule(app: &App, runner: &str, build: &str, kind: RunKind, request: 
         (status = 204, description = "Durable; delivered in the background"),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn submit_results(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -193,7 +196,7 @@ async fn sync(app: &App, kinds: &[ObjectKind]) -> Result<Response> {
         (status = 401, description = "The signature is wrong, or missing where one is demanded", body = ProblemBody),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn build_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -210,7 +213,7 @@ pub(crate) async fn build_callback(State(app): State<App>, headers: HeaderMap, b
         (status = 401, description = "The signature is wrong, or missing where one is demanded", body = ProblemBody),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn test_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
@@ -227,7 +230,7 @@ pub(crate) async fn test_callback(State(app): State<App>, headers: HeaderMap, bo
         (status = 401, description = "The signature is wrong, or missing where one is demanded", body = ProblemBody),
         (status = 413, description = "Too large", body = ProblemBody),
         (status = 422, description = "The body is not as wanted", body = ValidationProblemBody, content_type = "application/problem+json"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = ProblemBody),
     )
 )]
 pub(crate) async fn boot_callback(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {

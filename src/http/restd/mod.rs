@@ -54,7 +54,7 @@ fn authenticate(app: &App, headers: &HeaderMap, needed: Scope) -> Result<String,
         (status = 400, description = "Not JSON", body = Answer, content_type = "text/plain; charset=utf-8"),
         (status = 401, description = "The token is missing or wrong", body = Answer, content_type = "text/plain; charset=utf-8"),
         (status = 413, description = "Too large", body = String, content_type = "text/plain; charset=utf-8"),
-        (status = 503, description = "Nothing is stored: repeat the request later", body = crate::http::problem::ProblemBody),
+        (status = 503, description = "It may not be stored: repeat the request later", body = crate::http::problem::ProblemBody),
     )
 )]
 pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Body) -> Response {

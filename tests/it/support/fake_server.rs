@@ -32,6 +32,8 @@ pub(crate) enum Answer {
     Garbage,
     /// The usual, but only after the test has notified.
     Slow(Arc<Notify>),
+    /// The usual is done at once, but its answer is sent only after the test has notified.
+    Held(Arc<Notify>),
     /// Nothing is done and nothing is sent for as long as the client holds on.
     Never,
     /// Nothing is done; the connection is closed.
@@ -103,6 +105,11 @@ impl FakeServer {
         lock(&self.0.received).clone()
     }
 
+    /// How many requests there were so far.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.0.received).len()
+    }
+
     /// The requests to one route.
     pub(crate) fn requests_to(&self, route: &str) -> Vec<Received> {
         lock(&self.0.received).iter().filter(|received| received.route == route).cloned().collect()
@@ -166,6 +173,12 @@ async fn perform(State(server): State<FakeServer>, request: Request, next: Next)
         Answer::Slow(gate) => {
             gate.notified().await;
             next.run(request).await
+        }
+        Answer::Held(gate) => {
+            let response = next.run(request).await;
+            server.changed();
+            gate.notified().await;
+            response
         }
         Answer::Never => std::future::pending().await,
         Answer::Close => hang_up(),

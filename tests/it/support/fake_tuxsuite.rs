@@ -33,6 +33,12 @@ pub(crate) const SUBMIT_BUILDS: &str = "POST /v1/groups/{group}/projects/{projec
 pub(crate) const SUBMIT_TESTS: &str = "POST /v1/groups/{group}/projects/{project}/tests";
 /// The route that tells of one build.
 pub(crate) const GET_BUILD: &str = "GET /v1/groups/{group}/projects/{project}/builds/{uid}";
+/// The route that cancels one build.
+pub(crate) const CANCEL_BUILD: &str = "POST /v1/groups/{group}/projects/{project}/builds/{uid}/cancel";
+/// The route that tells of one job of tests.
+pub(crate) const GET_TEST: &str = "GET /v1/groups/{group}/projects/{project}/tests/{uid}";
+/// The route that cancels one job of tests.
+pub(crate) const CANCEL_TEST: &str = "POST /v1/groups/{group}/projects/{project}/tests/{uid}/cancel";
 /// The route that lists tests.
 pub(crate) const LIST_TESTS: &str = "GET /v1/groups/{group}/projects/{project}/tests";
 /// The route of the artifacts.

@@ -6,6 +6,8 @@ pub(crate) mod fake_server;
 pub(crate) mod fake_sink;
 pub(crate) mod fake_tuxsuite;
 pub(crate) mod postgres;
+pub(crate) mod process;
+pub(crate) mod runs;
 
 /// A client for tests that speak to a server over the wire.
 #[expect(clippy::disallowed_methods, reason = "a test stands outside the service and obeys none of its outbound rules")]
