@@ -99,6 +99,9 @@ fn forged() -> AppError {
 }
 
 async fn run_of(app: &App, runner: &str, capability: &str) -> Result<(RunId, Subject)> {
+    if capability.contains('\0') {
+        return Err(forged());
+    }
     let mut db = app.read().await?;
     store::run::by_capability(&mut db.conn(), capability)
         .await?
@@ -136,10 +139,11 @@ fn inbox_row(
     state: CallbackState,
 ) -> NewCallback {
     let now = app.now();
-    // A forger's copy must not pass for the real one, nor one run's for another's: trust and run are part of what makes
-    // two callbacks the same.
+    // A forger's copy must not pass for the real one, nor one run's for another's, nor what was refused at one door for
+    // what comes to the right one: trust, run and state are part of what makes two callbacks the same.
     let mut digest = Sha256::new();
-    for part in [runner.as_bytes(), trust.as_str().as_bytes(), run.map(|run| run.0).unwrap_or_default().as_bytes()] {
+    let run_bytes = run.map(|run| run.0).unwrap_or_default();
+    for part in [runner.as_bytes(), trust.as_str().as_bytes(), run_bytes.as_bytes(), state.as_str().as_bytes()] {
         digest.update(part);
         digest.update([0xFF]);
     }
@@ -187,6 +191,12 @@ pub async fn settle(app: &App, callback: &Callback) -> Result<()> {
         let again = callback.received_at + seconds(app.settings.callbacks.unknown_retention_s);
         let reason = "no run is known by this uid; it is looked at again as soon as one is";
         store::callback::postpone(conn, app.worker, callback.id, reason, again).await?;
+        // A run that became known since it was looked for has woken its callbacks too early for this one.
+        if let Some(uid) = &callback.uid
+            && store::run::by_uid(conn, &callback.runner, uid).await?.is_some()
+        {
+            store::callback::wake(conn, &callback.runner, uid, now).await?;
+        }
         tx.commit().await?;
         return Ok(());
     };

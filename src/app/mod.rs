@@ -167,8 +167,14 @@ pub fn seconds(seconds: u64) -> TimeDelta {
     TimeDelta::seconds(i64::try_from(seconds.min(MOST)).unwrap_or_default())
 }
 
-/// Cuts text that came from outside to `most` characters, for a column that people read.
+/// Cuts text that came from outside to `most` characters, for a column that people read. NUL, which PostgreSQL cannot
+/// hold, is shown as the replacement character.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most { text.to_owned() } else { text.chars().take(most).chain(['…']).collect() }
+    let mut letters = text.chars().map(|letter| if letter == '\0' { char::REPLACEMENT_CHARACTER } else { letter });
+    let mut cut: String = letters.by_ref().take(most).collect();
+    if letters.next().is_some() {
+        cut.push('…');
+    }
+    cut
 }

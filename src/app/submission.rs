@@ -18,7 +18,7 @@ use crate::{entropy, store};
 /// How many letters and digits the id of a submission has, as kcidb-restd's.
 const ID_LENGTH: usize = 32;
 
-/// The most bytes of an id or path: both databases index them.
+/// The most bytes of what both databases index.
 const MAX_INDEXED_BYTES: usize = 1024;
 
 /// Takes a submission in; returns its id once it is durable. It is looked at in the background.
@@ -34,25 +34,35 @@ pub async fn submit(app: &App, origin: String, body: Vec<u8>) -> Result<String> 
 }
 
 /// Checks a leased submission and stores its objects, all or none, in one transaction with its settlement. Objects are
-/// merged as KCIDB merges them: of each field, the first value stays.
+/// merged as KCIDB merges them: of each field, the first value stays. What the database will not hold has failed: it
+/// must not come back for ever and hold up the others.
 ///
 /// # Errors
-/// If the database refuses.
+/// If the database is away, or refuses even to note that it refuses.
 pub async fn settle(app: &App, submission: &Claimed) -> Result<()> {
-    let now = app.now();
     let read = read(app, submission);
+    match conclude(app, &submission.id, read.as_deref().map_err(String::as_str)).await {
+        Err(error) if read.is_ok() && !error.is_transient() => {
+            tracing::warn!(submission = submission.id, cause = ?error, "the database does not hold a submission");
+            conclude(app, &submission.id, Err("an object in it cannot be stored here")).await?;
+        }
+        concluded => concluded?,
+    }
+    Ok(())
+}
+
+async fn conclude(app: &App, id: &str, read: Result<&[ReceivedObject], &str>) -> store::Result<()> {
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
-    let outcome = match &read {
+    let outcome = match read {
         Ok(objects) => {
             store_objects(app, conn, objects).await?;
             Ok(i64::try_from(objects.len()).unwrap_or(i64::MAX))
         }
-        Err(reason) => Err(reason.as_str()),
+        Err(reason) => Err(reason),
     };
-    store::submission::settle(conn, app.worker, &submission.id, outcome, now).await?;
-    tx.commit().await?;
-    Ok(())
+    store::submission::settle(conn, app.worker, id, outcome, app.now()).await?;
+    tx.commit().await
 }
 
 /// The objects of a submission, each id once and in the order of their kinds and ids; or why there are none.
@@ -60,16 +70,20 @@ fn read(app: &App, submission: &Claimed) -> Result<Vec<ReceivedObject>, String> 
     let report: Value = serde_json::from_slice(&submission.body).map_err(|error| format!("not JSON: {error}"))?;
     schema::validate(&report).map_err(|violations| {
         let all: Vec<String> = violations.iter().take(20).map(ToString::to_string).collect();
-        cut(&format!("not a KCIDB report: {}", all.join("; ")), 4_000)
+        // A violation may quote a name that holds a NUL, which no column takes.
+        cut(&format!("not a KCIDB report: {}", all.join("; ").replace('\0', "\\u0000")), 4_000)
     })?;
+    if holds_nul(&report) {
+        return Err("a text in it holds a NUL character, which cannot be stored".to_owned());
+    }
     let now = app.now();
     let mut objects = BTreeMap::<(ObjectKind, String), ReceivedObject>::new();
     for kind in ObjectKind::ALL.iter().copied() {
         for object in report.get(kind.list_name()).and_then(Value::as_array).into_iter().flatten() {
             let field = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let id = field("id");
-            if id.len() > MAX_INDEXED_BYTES || field("path").len() > MAX_INDEXED_BYTES {
-                return Err(format!("an id or path of a {kind} is longer than {MAX_INDEXED_BYTES} bytes"));
+            if let Some(name) = ["id", "build_id", "path"].into_iter().find(|name| field(name).len() > MAX_INDEXED_BYTES) {
+                return Err(format!("the `{name}` of a {kind} is longer than {MAX_INDEXED_BYTES} bytes"));
             }
             objects
                 .entry((kind, id.clone()))
@@ -86,6 +100,16 @@ fn read(app: &App, submission: &Claimed) -> Result<Vec<ReceivedObject>, String> 
         }
     }
     Ok(objects.into_values().collect())
+}
+
+/// Whether a NUL stands in any text or name: the schema lets it pass in `misc`, and PostgreSQL's JSON does not.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// KCIDB's rule: of each field the first value that is not null stays.

@@ -1,6 +1,6 @@
 //! Bodies: read within bounds, then as what they are.
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -12,11 +12,16 @@ use crate::http::problem::{Code, Problem, Result};
 /// # Errors
 /// 413 that names the limit if it is longer; 400 if it breaks off.
 pub async fn read(body: Body, most: usize) -> Result<Bytes> {
+    let too_large = || Problem::new(Code::TooLarge, format!("the body is longer than {most} bytes"));
+    // What is announced as too long need not be waited for.
+    if usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX) > most {
+        return Err(too_large());
+    }
     axum::body::to_bytes(body, most).await.map_err(|error| {
         let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
         while let Some(cause) = source {
             if cause.to_string().contains("length limit exceeded") {
-                return Problem::new(Code::TooLarge, format!("the body is longer than {most} bytes"));
+                return too_large();
             }
             source = cause.source();
         }

@@ -178,7 +178,7 @@ impl Problem {
     }
 }
 
-/// After how long a caller may ask again when the database is away.
+/// After how long a caller may ask again when the database is away, or where nothing else is known.
 const DATABASE_AWAY: Duration = Duration::from_secs(5);
 
 impl From<AppError> for Problem {
@@ -214,6 +214,7 @@ impl From<store::Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
+        let cause = self.cause.clone().unwrap_or_else(|| self.words());
         let body = ProblemBody {
             r#type: format!("/problems/{}", self.code),
             title: self.code.title(),
@@ -225,15 +226,15 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(retry_after) = self.retry_after {
+        // Whatever cannot be done now is worth another try: no 503 goes out without a time for it.
+        let retry_after = self.retry_after.or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(DATABASE_AWAY));
+        if let Some(retry_after) = retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if let Some(cause) = self.cause {
-            response.extensions_mut().insert(Cause(cause));
-        }
+        response.extensions_mut().insert(Cause(cause));
         response
     }
 }

@@ -52,7 +52,7 @@ pub struct NewCallback {
     pub id: CallbackId,
     /// Whose callback it is.
     pub runner: String,
-    /// The SHA-256 of runner, trust, run and body: what makes two callbacks the same.
+    /// The SHA-256 of runner, trust, run, state and body: what makes two callbacks the same.
     pub digest: [u8; 32],
     /// Why we believe it.
     pub trust: Trust,

@@ -38,7 +38,8 @@ pub struct Delivery {
     pub answer: Option<String>,
     /// The sink's receipt.
     pub receipt: Option<String>,
-    /// With how many others it may travel at most, itself counted; `None` is no limit of its own.
+    /// With how many others it may travel at most, itself counted; `None` is no limit of its own. Once it was taken, so
+    /// many travelled together.
     pub batch_limit: Option<i64>,
     /// How often it was sent in vain.
     pub tries: i64,
@@ -170,6 +171,9 @@ pub enum Outcome<'a> {
         receipt: &'a str,
         /// When to ask for the first time.
         due_at: DateTime<Utc>,
+        /// How many objects the receipt is for. Not all of them need be in one hand when it is asked after, so this
+        /// tells whether a report that fails held one object alone.
+        together: i64,
     },
     /// The sink has them. The reason says how that is known, where it was not told.
     Delivered {
@@ -216,14 +220,15 @@ pub async fn settle(
     let mut touched = 0;
     for ids in ids.chunks(200) {
         let query = match outcome {
-            Outcome::Sent { receipt, due_at } => conn
+            Outcome::Sent { receipt, due_at, together } => conn
                 .query(
-                    "UPDATE delivery SET state = 'sent', receipt = $1, due_at = $2, sent_at = $3, reason = NULL,
-                        answer = NULL, lease_holder = NULL, lease_until = NULL",
+                    "UPDATE delivery SET state = 'sent', receipt = $1, due_at = $2, sent_at = $3, batch_limit = $4,
+                        reason = NULL, answer = NULL, lease_holder = NULL, lease_until = NULL",
                 )
                 .bind(*receipt)
                 .bind(*due_at)
-                .bind(now),
+                .bind(now)
+                .bind(*together),
             Outcome::Delivered { reason } => conn
                 .query(
                     "UPDATE delivery SET state = 'delivered', reason = $1, settled_at = $2,

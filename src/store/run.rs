@@ -556,7 +556,7 @@ pub async fn end(conn: &mut Conn<'_>, id: RunId, end: &End<'_>) -> Result<bool> 
         .query(
             "UPDATE run SET state = $1, status = $2, reason = $3, observation = coalesce($4, observation),
                 uid = coalesce(uid, $5), started_at = coalesce($6, started_at), finished_at = $7, stop_due_at = $8,
-                waiting = NULL, lease_holder = NULL, lease_until = NULL
+                tries = 0, waiting = NULL, lease_holder = NULL, lease_until = NULL
              WHERE id = $9 AND state NOT IN ('finished', 'canceled')",
         )
         .bind(end.state)

@@ -9,7 +9,7 @@ use crate::domain::conclusion;
 use crate::domain::run::RunState;
 use crate::runner::{Collected, Runner, RunnerError};
 use crate::store::run::{Postponed, Run};
-use crate::work::{AT_ONCE, Activation, dispatch};
+use crate::work::{AT_ONCE, Activation, dispatch, each};
 use crate::{entropy, store};
 
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
@@ -20,12 +20,10 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let next = store::run::next_due(&mut tx.conn(), &[RunState::Collecting], name).await?;
     tx.commit().await?;
     let done = runs.len();
-    let mut fetched = futures_util::stream::iter(runs)
+    let fetched = futures_util::stream::iter(runs)
         .map(|run| async move { fetch(app, runner.as_ref(), run).await })
         .buffer_unordered(AT_ONCE);
-    while let Some(fetched) = fetched.next().await {
-        fetched?;
-    }
+    each(fetched).await?;
     Ok(Activation { done, next })
 }
 

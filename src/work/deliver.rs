@@ -18,6 +18,9 @@ use crate::store::delivery::{Delivery, Outcome};
 use crate::work::Activation;
 use crate::{entropy, store};
 
+/// More bytes than a report has around its objects: its version, and the names and brackets of its lists.
+const ENVELOPE: usize = 128;
+
 /// The sink's name among the circuit breakers.
 pub(super) const SINK: &str = "kcidb";
 
@@ -32,7 +35,7 @@ pub(super) async fn activate(app: &App) -> Result<Activation> {
     let next = store::delivery::next_due(&mut tx.conn(), DeliveryState::Pending).await?;
     tx.commit().await?;
     let done = claimed.len();
-    for batch in batches(claimed, app.settings.kcidb.batch_bytes) {
+    for batch in batches(claimed, app.settings.kcidb.batch_bytes.saturating_sub(ENVELOPE)) {
         send(app, sink, &batch).await?;
     }
     Ok(Activation { done, next })
@@ -66,7 +69,7 @@ async fn send(app: &App, sink: &KcidbSink, batch: &[Delivery]) -> Result<()> {
     let ids: Vec<DeliveryId> = batch.iter().map(|delivery| delivery.id).collect();
     if let Err(open) = app.breakers.allows(SINK, app.now()) {
         let reason = cut(&open.to_string(), 2_000);
-        return settle(app, &ids, &again(&reason, None, open.until)).await;
+        return settle(app, &ids, &again(&reason, open.until, false)).await;
     }
     let report = object::report(batch.iter().map(|delivery| (delivery.object_kind, delivery.object.0.clone())));
     let sent = sink.submit(Bytes::from(report.to_string())).await;
@@ -95,7 +98,7 @@ async fn send(app: &App, sink: &KcidbSink, batch: &[Delivery]) -> Result<()> {
             let tries = batch.iter().map(|delivery| delivery.tries).max().unwrap_or_default() + 1;
             let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
             let due_at = now + app.sink_backoff().delay_honouring(attempt, entropy::unit(), retry_after);
-            settle(app, &ids, &again(&cut(&error.to_string(), 2_000), None, due_at)).await
+            settle(app, &ids, &again(&cut(&error.to_string(), 2_000), due_at, true)).await
         }
     }
 }
@@ -107,7 +110,8 @@ async fn taken(app: &App, sink: &KcidbSink, ids: &[DeliveryId], receipt: &Receip
     }
     // The first question comes soon, for most reports are processed at once; then at the settings' pace.
     let first = seconds(app.settings.kcidb.receipt_poll_s.min(1));
-    settle(app, ids, &Outcome::Sent { receipt: &receipt.id, due_at: now + first }).await?;
+    let together = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    settle(app, ids, &Outcome::Sent { receipt: &receipt.id, due_at: now + first, together }).await?;
     app.bells.receipts.ring();
     Ok(())
 }
@@ -119,8 +123,8 @@ fn answer(error: &SinkError) -> Option<&str> {
     }
 }
 
-fn again<'a>(reason: &'a str, answer: Option<&'a str>, due_at: DateTime<Utc>) -> Outcome<'a> {
-    Outcome::Again { state: DeliveryState::Pending, reason, answer, due_at, counts: true, batch_limit: None }
+fn again(reason: &str, due_at: DateTime<Utc>, counts: bool) -> Outcome<'_> {
+    Outcome::Again { state: DeliveryState::Pending, reason, answer: None, due_at, counts, batch_limit: None }
 }
 
 /// Sent again at once, in batches of at most `half`.
@@ -150,6 +154,7 @@ mod tests {
 
     use super::*;
     use crate::domain::kcidb::object::ObjectKind;
+    use crate::domain::words::Word as _;
 
     fn delivery(batch_limit: Option<i64>, size: usize) -> Delivery {
         let now = DateTime::UNIX_EPOCH;
@@ -172,6 +177,13 @@ mod tests {
             sent_at: None,
             settled_at: None,
         }
+    }
+
+    #[test]
+    fn no_report_has_more_around_its_objects_than_is_reckoned_with() {
+        let objects = ObjectKind::ALL.iter().map(|kind| (*kind, json!("")));
+        let empty = object::report(objects).to_string().replace("\"\"", "");
+        assert!(empty.len() <= ENVELOPE, "{empty}");
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use crate::domain::conclusion;
 use crate::domain::run::RunState;
 use crate::runner::{Job, Runner, RunnerError};
 use crate::store::run::{Postponed, Run};
-use crate::work::{AT_ONCE, Activation};
+use crate::work::{AT_ONCE, Activation, each};
 use crate::{entropy, store};
 
 const STATES: [RunState; 2] = [RunState::Planned, RunState::Submitting];
@@ -50,12 +50,10 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let next = store::run::next_due(&mut tx.conn(), &STATES, name).await?;
     tx.commit().await?;
     let done = runs.len();
-    let mut asked = futures_util::stream::iter(runs)
+    let asked = futures_util::stream::iter(runs)
         .map(|run| async move { ask(app, runner.as_ref(), run).await })
         .buffer_unordered(AT_ONCE);
-    while let Some(asked) = asked.next().await {
-        asked?;
-    }
+    each(asked).await?;
     Ok(Activation { done, next })
 }
 

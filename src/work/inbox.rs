@@ -1,6 +1,6 @@
 //! Works out what callbacks mean, and forgets those that no run was found for in time.
 
-use crate::app::{App, Result, callback, seconds};
+use crate::app::{App, AppError, Result, callback, seconds};
 use crate::store;
 use crate::work::{Activation, BATCH};
 
@@ -15,8 +15,14 @@ pub(super) async fn activate(app: &App) -> Result<Activation> {
     if expired > 0 {
         tracing::info!(expired, "forgot callbacks that no run was found for");
     }
+    let mut outcome = Ok(());
     for callback in &callbacks {
-        callback::settle(app, callback).await?;
+        match callback::settle(app, callback).await {
+            // One that cannot be settled holds up no other.
+            Err(AppError::Store(error)) if !error.is_transient() => outcome = outcome.and(Err(error)),
+            settled => settled?,
+        }
     }
+    outcome?;
     Ok(Activation { done: callbacks.len(), next })
 }

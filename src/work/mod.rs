@@ -19,6 +19,7 @@ mod stop;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -135,6 +136,11 @@ async fn drive(app: &App, task: &Task, stop: &CancellationToken) {
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Has all rows of a batch worked on: one that fails holds up no other. The first failure is the batch's.
+async fn each(rows: impl Stream<Item = Result<()>>) -> Result<()> {
+    rows.fold(Ok(()), async |so_far, row| so_far.and(row)).await
 }
 
 fn pause(app: &App, activation: Activation) -> Duration {

@@ -12,11 +12,14 @@ use crate::domain::observation::Observation;
 use crate::domain::run::RunState;
 use crate::runner::{Runner, RunnerError};
 use crate::store::run::{Postponed, Run};
-use crate::work::{AT_ONCE, Activation, dispatch};
+use crate::work::{AT_ONCE, Activation, dispatch, each};
 use crate::{entropy, store};
 
 /// How often in a row a runner must say that it knows no such job before it is believed: it may be slow to know.
 const UNKNOWN_TIMES: i64 = 3;
+
+/// What is on record of a run whose runner said so the last time.
+const UNKNOWN: &str = "the runner does not know the job";
 
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
@@ -29,12 +32,10 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let next = store::run::next_due(&mut tx.conn(), &[RunState::Running], name).await?;
     tx.commit().await?;
     let done = runs.len();
-    let mut asked = futures_util::stream::iter(runs)
+    let asked = futures_util::stream::iter(runs)
         .map(|run| async move { ask(app, runner.as_ref(), run).await })
         .buffer_unordered(AT_ONCE);
-    while let Some(asked) = asked.next().await {
-        asked?;
-    }
+    each(asked).await?;
     Ok(Activation { done, next })
 }
 
@@ -51,11 +52,14 @@ async fn ask(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
             Progress::Collecting | Progress::Finished | Progress::Late => return Ok(()),
         },
         Err(RunnerError::Unknown(why)) => {
-            if run.tries + 1 >= UNKNOWN_TIMES {
+            // Failures of another kind in between are no word about the job.
+            let said_last = run.waiting.as_deref().is_some_and(|waiting| waiting.starts_with(UNKNOWN));
+            let times = if said_last { run.tries + 1 } else { 1 };
+            if times >= UNKNOWN_TIMES {
                 let why = format!("the runner `{}` no longer knows the job: {why}", run.runner);
                 return dispatch::give_up(app, &run, &why).await;
             }
-            (run.tries + 1, Some(format!("the runner does not know the job (said {} times): {why}", run.tries + 1)))
+            (times, Some(format!("{UNKNOWN} (said {times} times): {why}")))
         }
         Err(error) => (run.tries + 1, Some(format!("the runner could not be asked how it is: {error}"))),
     };

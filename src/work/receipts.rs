@@ -102,11 +102,11 @@ fn pause(app: &App, waited: TimeDelta) -> TimeDelta {
 }
 
 async fn failed(app: &App, receipt: &str, deliveries: &[Delivery], ids: &[DeliveryId], message: &str) -> Result<()> {
-    if deliveries.len() > 1 {
-        let half = i64::try_from(deliveries.len().div_ceil(2)).unwrap_or(i64::MAX);
+    let together = deliveries.iter().filter_map(|delivery| delivery.batch_limit).max().unwrap_or(1);
+    if together > 1 {
+        let half = together / 2 + together % 2;
         let reason = format!(
-            "the sink failed to process a batch of {} (receipt {receipt}), sent again in smaller ones: {message}",
-            deliveries.len()
+            "the sink failed to process a batch of {together} (receipt {receipt}), sent again in smaller ones: {message}"
         );
         deliver::settle(app, ids, &deliver::smaller(&cut(&reason, 2_000), Some(message), app.now(), half)).await?;
         app.bells.deliver.ring();

@@ -9,6 +9,10 @@ use crate::{entropy, store};
 /// How many are told in one activation; one after the other, for nobody waits for it.
 const LIMIT: i64 = 8;
 
+/// How often a run whose uid never came is looked for before it is believed that there is no job: a runner that is just
+/// being asked may list it a little later.
+const LOOKS: i64 = 3;
+
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
     if runner.not_ready().is_some() {
@@ -27,6 +31,7 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
 
 async fn tell(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
     let mut job = dispatch::job(app, &run);
+    let tries = run.tries + 1;
     let told = match &job.uid {
         Some(_) => runner.cancel(&job).await,
         None => match runner.find(&job).await {
@@ -34,11 +39,11 @@ async fn tell(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
                 job.uid = Some(uid);
                 runner.cancel(&job).await
             }
+            Ok(None) if tries < LOOKS => Err(RunnerError::Unclear("the job is not there yet, or never was".to_owned())),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         },
     };
-    let tries = run.tries + 1;
     let again = match told {
         Ok(()) | Err(RunnerError::Unknown(_) | RunnerError::Refused(_)) => None,
         Err(_) if tries >= i64::from(app.settings.runs.max_tries) => None,

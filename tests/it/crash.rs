@@ -8,7 +8,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testyard::clock::{Clock as _, SystemClock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -85,7 +84,7 @@ on_both! {
 }
 
 fn random() -> StdRng {
-    let drawn = || testyard::ids::new_uuid(SystemClock.now()).as_u64_pair().1 >> 32;
+    let drawn = || testyard::entropy::unit().to_bits() & u64::from(u32::MAX);
     let seed = std::env::var(SEED).ok().map_or_else(drawn, |seed| seed.parse().expect("a number"));
     println!("{SEED}={seed} repeats these kills");
     StdRng::seed_from_u64(seed)
@@ -93,9 +92,7 @@ fn random() -> StdRng {
 
 /// A public address of its own, for the service's port changes from life to life and its callbacks' URLs must not.
 fn settings(suite: &FakeTuxSuite, sink: &FakeSink) -> Vec<String> {
-    let mut settings = process::settings(suite, sink);
-    settings.push("server.public_url=http://testyard.example.org".to_owned());
-    settings
+    process::changed(process::settings(suite, sink), &["server.public_url=http://testyard.example.org"])
 }
 
 fn build(number: usize) -> Value {

@@ -281,4 +281,15 @@ on_both! {
             assert_eq!(app.items(path).await.len(), 0);
         }
     }
+    async fn words_that_no_database_holds_stop_nothing(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let words = |status| Answer::Status(status, r#"{"error": "a\u0000b"}"#.to_owned(), Vec::new());
+        app.tuxsuite.server.answer_next(SUBMIT_TESTS, words(503));
+        app.tuxsuite.server.answer_next(SUBMIT_TESTS, words(400));
+        let run = app.plan_tests("maestro:1", &["ltp-smoke"]).await;
+        app.settle().await;
+        assert!(text(&app.run_in(&run, "planned").await, "waiting").contains("a\u{fffd}b"));
+        app.advance(LONG).await;
+        assert!(text(&app.run_in(&run, "finished").await, "reason").contains("a\u{fffd}b"));
+    }
 }

@@ -46,6 +46,15 @@ fn done(location: Option<String>) -> Response {
     }
 }
 
+/// A refusal in the shape that callers of the bridge's routes read: what makes no sense is a list of problems, whoever
+/// found it.
+fn refused(error: AppError) -> Problem {
+    match error {
+        AppError::Invalid(words) => Problem::fields(vec![fields::Detail::value_error(vec!["body".into()], &words)]),
+        error => error.into(),
+    }
+}
+
 /// Schedules a build
 #[utoipa::path(
     post, path = "/api/v1/builds/run", tag = "bridge",
@@ -69,7 +78,7 @@ pub(crate) async fn run_build(State(app): State<App>, headers: HeaderMap, body: 
         architecture: app.settings.tuxsuite.target_arch.clone(),
     };
     let key = idempotency_key(&headers)?;
-    let scheduled = app::build::schedule(&app, data.runner.as_str(), request, key).await?;
+    let scheduled = app::build::schedule(&app, data.runner.as_str(), request, key).await.map_err(refused)?;
     Ok(mark_replayed(done(Some(format!("/api/v1/builds/{}", scheduled.build.id))), scheduled.replayed))
 }
 
@@ -120,7 +129,7 @@ pub(crate) async fn run_boot_test(State(app): State<App>, headers: HeaderMap, bo
 }
 
 async fn schedule(app: &App, runner: &str, build: &str, kind: RunKind, request: TestsRequest) -> Result<Response> {
-    let planned = app::run::schedule(app, runner, build, kind, request).await?;
+    let planned = app::run::schedule(app, runner, build, kind, request).await.map_err(refused)?;
     Ok(done(planned.map(|(run, _): (RunId, _)| format!("/api/v1/runs/{run}"))))
 }
 
@@ -153,7 +162,7 @@ pub(crate) async fn submit_results(State(app): State<App>, headers: HeaderMap, b
             })
             .collect(),
     };
-    app::submit::submit(&app, submitted).await?;
+    app::submit::submit(&app, submitted).await.map_err(refused)?;
     Ok(done(None))
 }
 
@@ -249,10 +258,10 @@ async fn callback<T: body::Body>(app: &App, subject: Subject, headers: &HeaderMa
     match received {
         Ok(_) => Ok(done(None)),
         Err(error @ AppError::Invalid(_)) => match refusal::<T>(kind, &bytes) {
-            details if details.is_empty() => Err(error.into()),
+            details if details.is_empty() => Err(refused(error)),
             details => Err(Problem::fields(details)),
         },
-        Err(error) => Err(error.into()),
+        Err(error) => Err(refused(error)),
     }
 }
 

@@ -95,6 +95,7 @@ fn failed(error: AppError) -> Response {
         (status = 400, description = "The id is missing or none", body = Answer, content_type = "text/plain; charset=utf-8"),
         (status = 401, description = "The token is missing or wrong", body = Answer, content_type = "text/plain; charset=utf-8"),
         (status = 404, description = "There is no such submission", body = Answer, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "The database is away: repeat the request later", body = crate::http::problem::ProblemBody),
     )
 )]
 pub(crate) async fn status(State(app): State<App>, headers: HeaderMap, uri: Uri) -> Response {

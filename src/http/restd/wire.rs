@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::domain::words::{Word as _, words};
+use crate::http::log::Cause;
 
 words!(
     /// How far a submission is.
@@ -120,7 +121,12 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        (self.code, self.text).into_response()
+        let cause = (!self.code.is_success()).then(|| Cause(self.text.clone()));
+        let mut response = (self.code, self.text).into_response();
+        if let Some(cause) = cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
     }
 }
 

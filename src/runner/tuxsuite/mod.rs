@@ -2,7 +2,7 @@
 //!
 //! `api` makes the calls and says what their answers mean; `artifacts` fetches what a finished job left. A build carries
 //! a client token, so that asking again is harmless; a job of tests has none, so that one whose answer was lost is looked
-//! for in the list of jobs, by its callback's URL, which no other job has.
+//! for in the list of jobs, by the capability that its callback's URL ends in, which no other job has.
 
 mod api;
 mod artifacts;
@@ -139,9 +139,12 @@ impl TuxSuite {
     async fn find_job(&self, job: &Job) -> Result<Option<String>, RunnerError> {
         let oldest = job.first_asked_at - CLOCK_MARGIN;
         let token = job.client_token.to_string();
+        // The service may have been asked at another address by then: what comes before the capability is not looked at.
+        let capability = job.callback_url.path().rsplit_once('/').map(|(_, capability)| capability);
         let is_it = |entry: &Value| {
-            let says = |key: &str, what: &str| entry.get(key).and_then(Value::as_str) == Some(what);
-            says("callback", job.callback_url.as_str()) || says("client_token", &token)
+            let told = |key: &str| entry.get(key).and_then(Value::as_str);
+            let last = told("callback").and_then(|url| url.rsplit_once('/')).map(|(_, last)| last);
+            told("client_token") == Some(&token) || (last.is_some() && last == capability)
         };
         let mut url = self.api.url(&[list(job)])?;
         for _ in 0..MAX_PAGES {

@@ -25,7 +25,7 @@ pub(crate) struct TestApp {
     pub(crate) base: String,
     pub(crate) http: reqwest::Client,
     running: Running,
-    db: TestDb,
+    db: Arc<TestDb>,
 }
 
 /// Stops a service when it is dropped.
@@ -121,7 +121,7 @@ impl TestApp {
         let base = format!("http://{}", server.address().expect("an address"));
         let app = server.app().clone();
         tokio::spawn(server.serve());
-        Self { app, clock, tuxsuite, sink, base, http: super::http_client(), running: Running(lifecycle), db }
+        Self { app, clock, tuxsuite, sink, base, http: super::http_client(), running: Running(lifecycle), db: Arc::new(db) }
     }
 
     /// Stops the service and starts another one on the same database, with the same fakes, at the same time.
@@ -142,6 +142,27 @@ impl TestApp {
         let app = server.app().clone();
         tokio::spawn(server.serve());
         Self { app, base, running: Running(lifecycle), ..self }
+    }
+
+    /// Another process of the same service: on the same database, with the same fakes and the same clock.
+    pub(crate) async fn twin(&self) -> Self {
+        let lifecycle = Lifecycle::new();
+        let settings = settings(&self.db, &self.tuxsuite, &self.sink);
+        let server =
+            Server::bind(settings, Arc::new(self.clock.clone()), lifecycle.clone()).await.expect("another one starts");
+        let base = format!("http://{}", server.address().expect("an address"));
+        let app = server.app().clone();
+        tokio::spawn(server.serve());
+        Self {
+            app,
+            clock: self.clock.clone(),
+            tuxsuite: self.tuxsuite.clone(),
+            sink: self.sink.clone(),
+            base,
+            http: self.http.clone(),
+            running: Running(lifecycle),
+            db: Arc::clone(&self.db),
+        }
     }
 
     /// Runs all background work that is due now; returns how many rows were worked on.

@@ -35,6 +35,8 @@ struct Book {
     reports: Vec<Report>,
     fate: &'static str,
     poison: BTreeSet<String>,
+    unwanted: BTreeMap<String, u16>,
+    most: usize,
 }
 
 /// A report that was accepted with 200.
@@ -52,10 +54,17 @@ impl FakeSink {
     /// Starts one on a free loopback port. It processes every report at once.
     pub(crate) async fn start() -> Self {
         let (server, listener) = FakeServer::bind().await;
-        let book = Book { reports: Vec::new(), fate: "processed", poison: BTreeSet::new() };
+        let book = Book {
+            reports: Vec::new(),
+            fate: "processed",
+            poison: BTreeSet::new(),
+            unwanted: BTreeMap::new(),
+            most: usize::MAX,
+        };
         let sink = Self { server, book: Arc::new(Mutex::new(book)) };
         let router = Router::new()
             .route("/submit", post(submit))
+            .route("/reports", post(submit))
             .route("/status", get(status))
             .route("/authtest", get(authtest))
             .with_state(sink.clone());
@@ -68,7 +77,12 @@ impl FakeSink {
         format!("{}/submit", self.server.url())
     }
 
-    /// What `/status` says of the reports that come from now on.
+    /// Another address that takes reports; nothing tells what became of them there.
+    pub(crate) fn mute_url(&self) -> String {
+        format!("{}/reports", self.server.url())
+    }
+
+    /// What `/status` says of the reports that come from now on. `notfound` is what a sink says that has forgotten them.
     pub(crate) fn accept_as(&self, status: &'static str) {
         lock(&self.book).fate = status;
     }
@@ -76,6 +90,16 @@ impl FakeSink {
     /// From now on every report that holds an object with this id ends as `failed`, as one that the schema refuses.
     pub(crate) fn fail_reports_with(&self, id: &str) {
         lock(&self.book).poison.insert(id.to_owned());
+    }
+
+    /// From now on every report that holds an object with this id is refused with this status.
+    pub(crate) fn refuse_reports_with(&self, id: &str, status: u16) {
+        lock(&self.book).unwanted.insert(id.to_owned(), status);
+    }
+
+    /// From now on reports of more objects are refused with 413.
+    pub(crate) fn take_at_most(&self, objects: usize) {
+        lock(&self.book).most = objects;
     }
 
     /// Changes what `/status` says of one report.
@@ -140,8 +164,16 @@ async fn submit(State(sink): State<FakeSink>, headers: HeaderMap, body: Bytes) -
     };
     let mut book = lock(&sink.book);
     let id = format!("{:032}", book.reports.len() + 1);
-    let ids = ["checkouts", "builds", "tests"].into_iter().filter_map(|list| report[list].as_array()).flatten();
-    let poisoned = ids.map(|object| text(&object["id"])).any(|id| book.poison.contains(&id));
+    let objects = ["checkouts", "builds", "tests"].into_iter().filter_map(|list| report[list].as_array()).flatten();
+    let ids: Vec<String> = objects.map(|object| text(&object["id"])).collect();
+    if ids.len() > book.most {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "length limit exceeded").into_response();
+    }
+    if let Some(status) = ids.iter().find_map(|id| book.unwanted.get(id)) {
+        let status = StatusCode::from_u16(*status).expect("the test's status is one");
+        return answer(status, "0", "error", "it is not wanted here");
+    }
+    let poisoned = ids.iter().any(|id| book.poison.contains(id));
     let status = if poisoned { "failed" } else { book.fate };
     book.reports.push(Report { id: id.clone(), body: report, status });
     answer(StatusCode::OK, &id, "ok", &format!("Received submission with size {} bytes", body.len()))
@@ -159,8 +191,8 @@ async fn status(
         return refusal;
     }
     match lock(&sink.book).reports.iter().find(|report| report.id == *id) {
-        Some(report) => answer(StatusCode::OK, id, report.status, "File found"),
-        None => answer(StatusCode::NOT_FOUND, id, "notfound", "File not found"),
+        Some(report) if report.status != "notfound" => answer(StatusCode::OK, id, report.status, "File found"),
+        _ => answer(StatusCode::NOT_FOUND, id, "notfound", "File not found"),
     }
 }
 

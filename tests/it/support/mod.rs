@@ -5,6 +5,8 @@ pub(crate) mod db;
 pub(crate) mod fake_server;
 pub(crate) mod fake_sink;
 pub(crate) mod fake_tuxsuite;
+pub(crate) mod golden;
+pub(crate) mod outbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod runs;

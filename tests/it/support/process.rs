@@ -70,6 +70,16 @@ pub(crate) fn settings(tuxsuite: &FakeTuxSuite, sink: &FakeSink) -> Vec<String> 
     .into()
 }
 
+/// These settings, with some of them given another value, or more of them.
+pub(crate) fn changed(mut settings: Vec<String>, changes: &[&str]) -> Vec<String> {
+    for change in changes {
+        let (key, _) = change.split_once('=').expect("key=value");
+        settings.retain(|setting| !setting.starts_with(&format!("{key}=")));
+        settings.push((*change).to_owned());
+    }
+    settings
+}
+
 /// How a process ended, and what it had said.
 #[derive(Debug)]
 pub(crate) struct Ended {

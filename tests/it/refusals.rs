@@ -1,0 +1,193 @@
+//! Every operation's refusal: a table that names each operation of the document, so that a new one needs a line.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::openapi::operations;
+use crate::support::app::{Answered, TestApp};
+use crate::support::db::TestDb;
+use crate::support::on_both;
+
+const RUN: &str = "run_0198c1a20b7c7d3e9f00112233445566";
+
+/// A way to be refused.
+struct Case {
+    /// The operation, as the document has it.
+    operation: &'static str,
+    /// What is sent: method and target.
+    sent: &'static str,
+    /// Its body, sent as JSON; none where it is empty.
+    body: &'static [u8],
+    /// Whether the database is away.
+    away: bool,
+    status: u16,
+    /// What the refusal speaks of.
+    words: &'static str,
+}
+
+const fn case(operation: &'static str, sent: &'static str, status: u16, words: &'static str) -> Case {
+    Case { operation, sent, body: b"", away: false, status, words }
+}
+
+const fn with(operation: &'static str, body: &'static [u8], status: u16, words: &'static str) -> Case {
+    Case { operation, sent: operation, body, away: false, status, words }
+}
+
+const fn away(operation: &'static str) -> Case {
+    Case { operation, sent: operation, body: b"", away: true, status: 503, words: "database" }
+}
+
+const CASES: &[Case] = &[
+    case("GET /", "PUT /", 405, "Method Not Allowed"),
+    case("GET /livez", "POST /livez", 405, "Method Not Allowed"),
+    away("GET /readyz"),
+    case("GET /problems/{code}", "GET /problems/bad-hair", 404, "bad-hair"),
+    case("GET /api/v1/builds", "GET /api/v1/builds?colour=red", 400, "colour"),
+    with(
+        "POST /api/v1/builds",
+        br#"{"tree": "ssh://h/l", "branch": "b", "toolchain": "gcc-12", "kconfig": "d"}"#,
+        422,
+        "tree",
+    ),
+    case("GET /api/v1/builds/{id}", "GET /api/v1/builds/build_7", 404, "build_7"),
+    case("POST /api/v1/builds/{id}/retry", "POST /api/v1/builds/build_7/retry", 404, "build_7"),
+    case("POST /api/v1/builds/{id}/cancel", "POST /api/v1/builds/build_7/cancel", 404, "build_7"),
+    case("GET /api/v1/runs", "GET /api/v1/runs?state=asleep", 400, "asleep"),
+    with(
+        "POST /api/v1/runs",
+        br#"{"runner": "lava", "build_id": "a:1", "kernel_image_url": "x", "collection": "c"}"#,
+        422,
+        "lava",
+    ),
+    case("GET /api/v1/runs/{id}", "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566", 404, RUN),
+    case("POST /api/v1/runs/{id}/retry", "POST /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/retry", 404, RUN),
+    case("POST /api/v1/runs/{id}/cancel", "POST /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/cancel", 404, RUN),
+    case("GET /api/v1/results", "GET /api/v1/results?limit=0", 400, "limit"),
+    case("GET /api/v1/deliveries", "GET /api/v1/deliveries?cursor=x", 400, "cursor"),
+    case("GET /api/v1/deliveries/{id}", "GET /api/v1/deliveries/del_7", 404, "del_7"),
+    case("POST /api/v1/deliveries/{id}/retry", "POST /api/v1/deliveries/del_7/retry", 404, "del_7"),
+    case("GET /api/v1/callbacks", "GET /api/v1/callbacks?run=7", 400, "run"),
+    case("GET /api/v1/callbacks/{id}", "GET /api/v1/callbacks/cb_7", 404, "cb_7"),
+    case("POST /api/v1/callbacks/{runner}/{capability}", "POST /api/v1/callbacks/tuxsuite/cap_7", 401, "capability"),
+    case("GET /api/v1/submissions/{id}", "GET /api/v1/submissions/none", 404, "none"),
+    with("POST /api/v1/builds/run", b"{}", 422, "toolchain"),
+    with("POST /api/v1/tests/run", b"[]", 422, "dictionary"),
+    with("POST /api/v1/boot-test/run", b"", 422, "missing"),
+    with("POST /api/v1/tests/submit", b"{not json", 422, "JSON decode error"),
+    away("POST /api/v1/sync/builds"),
+    away("POST /api/v1/sync/results"),
+    with("POST /api/v1/tuxsuite/callback/build", br#"{"kind": "plan", "status": {"uid": "u"}}"#, 422, "kbuild"),
+    with("POST /api/v1/tuxsuite/callback/test", br#"{"kind": "test", "status": {}}"#, 422, "uid"),
+    with("POST /api/v1/tuxsuite/callback/boot", br#"{"kind": "test", "status": 7}"#, 422, "status"),
+    with("POST /submit", b"\xff", 400, "UTF-8"),
+    case("GET /status", "GET /status", 400, "id"),
+    case("GET /authtest", "GET /authtest", 401, "JWT is required"),
+];
+
+async fn send(app: &TestApp, case: &Case) -> Answered {
+    let (method, target) = case.sent.split_once(' ').unwrap();
+    let mut request = app.http.request(method.parse::<Method>().unwrap(), format!("{}{target}", app.base));
+    if !case.body.is_empty() {
+        request = request.header("content-type", "application/json").body(case.body);
+    }
+    Answered::of(request.send().await.unwrap()).await
+}
+
+on_both! {
+    async fn every_operation_refuses_in_words(db: TestDb) {
+        let app = TestApp::start_with(db, |settings| {
+            settings.intake.jwt_secret = Some("secret".to_owned().into());
+            // Else the doors that anybody finds refuse an unsigned callback before they read it.
+            settings.tuxsuite.signature = testyard::config::SignaturePolicy::Optional;
+        })
+        .await;
+        let document = app.show("/openapi.json").await;
+        let named: BTreeSet<&str> = CASES.iter().map(|case| case.operation).collect();
+        let there: Vec<String> =
+            operations(&document).into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
+        assert_eq!(named, there.iter().map(String::as_str).collect(), "every operation wants a line in the table");
+        let mut documented_kinds = BTreeSet::new();
+        for is_away in [false, true] {
+            if is_away {
+                app.app.db.close().await;
+            }
+            for case in CASES.iter().filter(|case| case.away == is_away) {
+                let answered = send(&app, case).await;
+                assert_eq!(answered.status, case.status, "{}: {}", case.sent, answered.text);
+                assert!(answered.text.contains(case.words), "{}: {}", case.sent, answered.text);
+                let (method, path) = case.operation.split_once(' ').unwrap();
+                let documented = &document["paths"][path][method.to_lowercase()]["responses"][case.status.to_string()];
+                assert!(case.status == 405 || documented.is_object(), "{}: {} is not documented", case.operation, case.status);
+                if ["/submit", "/status", "/authtest"].contains(&path) {
+                    continue;
+                }
+                assert_eq!(answered.header("content-type"), "application/problem+json", "{}", case.sent);
+                let problem = answered.json();
+                assert_eq!(problem["request_id"], answered.header("x-request-id"), "{problem}");
+                assert_eq!(problem["status"], case.status, "{problem}");
+                if !is_away {
+                    let kind: Value = app.show(problem["type"].as_str().unwrap()).await;
+                    for member in ["code", "title", "status"] {
+                        assert_eq!(kind[member], problem[member], "{problem}");
+                    }
+                    documented_kinds.insert(problem["code"].as_str().unwrap().to_owned());
+                } else if path != "/readyz" {
+                    assert!(answered.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{}", case.sent);
+                }
+            }
+        }
+        assert!(documented_kinds.len() >= 5, "{documented_kinds:?}");
+    }
+
+    async fn unknown_routes_and_wrong_methods_are_problems_that_keep_the_bridges_detail(db: TestDb) {
+        let app = TestApp::start(db).await;
+        for (method, path, status, detail) in [
+            (Method::GET, "/nope", 404, "Not Found"),
+            (Method::POST, "/api/v1/boot/run", 404, "Not Found"),
+            (Method::GET, "/api/v1/tests/run", 405, "Method Not Allowed"),
+            (Method::DELETE, "/api/v1/runs", 405, "Method Not Allowed"),
+            (Method::GET, "/submit", 405, "Method Not Allowed"),
+        ] {
+            let answered = app.http.request(method.clone(), format!("{}{path}", app.base)).send().await.unwrap();
+            let answered = Answered::of(answered).await.expect(status);
+            assert_eq!(answered.header("content-type"), "application/problem+json");
+            let problem = answered.json();
+            assert_eq!((&problem["detail"], &problem["status"]), (&detail.into(), &status.into()), "{method} {path}");
+            assert_eq!(problem["request_id"], answered.header("x-request-id"));
+            if status == 405 {
+                assert!(!answered.header("allow").is_empty(), "{method} {path}: a 405 names what is allowed");
+            }
+        }
+    }
+
+    async fn a_body_past_the_limit_is_refused_on_every_route_that_takes_one(db: TestDb) {
+        let app = TestApp::start_with(db, |settings| {
+            settings.server.max_body_bytes = 4_000;
+            settings.intake.max_body_bytes = 5_000;
+        })
+        .await;
+        let mut tried = 0;
+        for (method, path, operation) in operations(&app.show("/openapi.json").await) {
+            if operation["requestBody"].is_null() {
+                continue;
+            }
+            tried += 1;
+            let path = path.replace("{runner}", "tuxsuite").replace("{capability}", "cap_none");
+            assert_eq!(method, "POST");
+            let json = [("content-type", "application/json")];
+            let refused = app.post_raw(&path, &json, vec![b' '; 5_001]).await;
+            assert_eq!(refused.status, 413, "{path}: {}", refused.text);
+            if path != "/submit" {
+                assert_eq!(refused.json()["code"], "too-large");
+                assert!(refused.json()["detail"].as_str().unwrap().contains("4000"), "{}", refused.text);
+            }
+            // The limit itself is not past the limit.
+            let most = if path == "/submit" { 5_000 } else { 4_000 };
+            let taken = app.post_raw(&path, &json, vec![b' '; most]).await;
+            assert!([400, 401, 422].contains(&taken.status), "{path}: {} {}", taken.status, taken.text);
+        }
+        assert!(tried >= 11, "{tried}");
+    }
+}

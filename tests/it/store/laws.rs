@@ -1,0 +1,108 @@
+//! What the databases themselves refuse, whoever asks: each CHECK, each foreign key and each NOT NULL, by statements that
+//! the storage layer would never send.
+
+use testyard::store::{Db, Error, Result};
+
+use super::{a_callback, a_delivery, a_submission, at, build_with_run, committed, refused, running, tests_of};
+use crate::support::db::TestDb;
+use crate::support::on_both;
+
+/// Statements that each break one law, on a database that holds one row of each kind.
+const ILLEGAL: &[&str] = &[
+    // Words that are none.
+    "UPDATE run SET kind = 'bench' WHERE build_ref IS NOT NULL",
+    "UPDATE run SET state = 'lost'",
+    "UPDATE run SET status = 'GOOD', state = 'finished', finished_at = created_at",
+    "UPDATE delivery SET state = 'gone'",
+    "UPDATE delivery SET object_kind = 'tests'",
+    "UPDATE delivery SET dead_cause = 'bad', state = 'dead', settled_at = created_at",
+    "UPDATE callback SET trust = 'some'",
+    "UPDATE callback SET state = 'new'",
+    "UPDATE submission SET state = 'inprogress'",
+    // Numbers that are none.
+    "UPDATE run SET attempt = 0",
+    "UPDATE delivery SET batch_limit = 0",
+    // A run builds a build of ours or tests one of KCIDB's.
+    "UPDATE run SET kind = 'tests' WHERE build_id IS NOT NULL",
+    "UPDATE run SET kind = 'build' WHERE build_ref IS NOT NULL",
+    "UPDATE run SET build_ref = 'x' WHERE kind = 'build'",
+    "UPDATE run SET build_ref = NULL WHERE kind = 'tests'",
+    // A run that is over has a status and an end, and no other has.
+    "UPDATE run SET state = 'finished', finished_at = created_at",
+    "UPDATE run SET state = 'canceled', status = 'MISS'",
+    "UPDATE run SET status = 'PASS'",
+    "UPDATE run SET finished_at = created_at",
+    // What runs has a uid.
+    "UPDATE run SET uid = NULL WHERE state = 'running'",
+    "UPDATE run SET state = 'collecting' WHERE uid IS NULL",
+    // A lease has a holder and an end.
+    "UPDATE run SET lease_until = created_at",
+    "UPDATE run SET lease_holder = id",
+    "UPDATE delivery SET lease_until = created_at",
+    "UPDATE callback SET lease_holder = id",
+    "UPDATE submission SET lease_until = received_at",
+    // What is settled says when, what is dead says why, what was sent has a receipt.
+    "UPDATE delivery SET state = 'delivered'",
+    "UPDATE delivery SET settled_at = created_at",
+    "UPDATE delivery SET state = 'dead', settled_at = created_at",
+    "UPDATE delivery SET dead_cause = 'failed'",
+    "UPDATE delivery SET state = 'sent', sent_at = created_at",
+    "UPDATE delivery SET state = 'sent', receipt = 'r'",
+    "UPDATE callback SET state = 'applied'",
+    "UPDATE callback SET settled_at = received_at",
+    "UPDATE submission SET state = 'failed'",
+    "UPDATE submission SET settled_at = received_at",
+    // What others refer to stays, and what is referred to is there.
+    "DELETE FROM build",
+    "UPDATE run SET previous_id = client_token, client_token = previous_id WHERE build_ref IS NOT NULL",
+    "UPDATE callback SET run_id = id",
+    "UPDATE delivery SET run_id = id",
+    // What must be there is there.
+    "UPDATE build SET tree = NULL",
+    "UPDATE run SET capability = NULL",
+    "UPDATE delivery SET object = NULL",
+    "UPDATE callback SET digest = NULL",
+    "UPDATE submission SET body = NULL",
+];
+
+async fn a_row_of_each_kind(db: &Db) {
+    build_with_run(db, at(0)).await;
+    running(db, &tests_of("riscv:b", &["t"], at(0)), "u").await;
+    committed!(db, conn => testyard::store::delivery::enqueue(conn, &[a_delivery("riscv:1", at(0))]));
+    committed!(db, conn => testyard::store::callback::receive(conn, &[a_callback("u", "x", at(0))]));
+    committed!(db, conn => testyard::store::submission::insert(conn, &[a_submission(1, at(0))]));
+}
+
+on_both! {
+    async fn illegal_states_are_refused(db: TestDb) {
+        let db = db.open().await;
+        a_row_of_each_kind(&db).await;
+        for statement in ILLEGAL {
+            let error = refused!(db, conn => conn.query(*statement).execute());
+            assert!(matches!(error, Error::Constraint(_)), "{statement}: {error:?}");
+        }
+    }
+
+    async fn a_run_s_tests_go_with_it(db: TestDb) {
+        let db = db.open().await;
+        a_row_of_each_kind(&db).await;
+        assert_eq!(committed!(db, conn => conn.query("DELETE FROM run WHERE build_ref = 'riscv:b'").execute()), 1);
+        let (left,): (i64,) = committed!(db, conn => conn.query("SELECT count(*) FROM run_test").fetch_one());
+        assert_eq!(left, 0);
+    }
+
+    async fn values_of_another_type_are_refused(db: TestDb) {
+        let db = db.open().await;
+        a_row_of_each_kind(&db).await;
+        for statement in [
+            "UPDATE run SET tries = 'many'",
+            "UPDATE run SET request = 'not json'",
+            "UPDATE build SET fragments = '[1'",
+            "UPDATE delivery SET object = '{'",
+        ] {
+            let mut tx = db.begin().await.unwrap();
+            let result: Result<u64> = tx.conn().query(statement).execute().await;
+            assert!(result.is_err(), "{statement}");
+        }
+    }
+}
