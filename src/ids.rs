@@ -107,7 +107,7 @@ id!(
     CallbackId, "cbk"
 );
 id!(
-    /// A process that takes work under leases.
+    /// One claim of work under a lease.
     WorkerId, "wrk"
 );
 

@@ -15,7 +15,6 @@ use crate::app::{App, Bells, Parts, Writer, seconds};
 use crate::clock::Clock;
 use crate::config::{DatabaseKind, Settings};
 use crate::domain::tuxsuite::signature::PublicKey;
-use crate::ids::WorkerId;
 use crate::lifecycle::{Ending, Lifecycle};
 use crate::net::client::Client;
 use crate::runner::Runners;
@@ -90,7 +89,6 @@ impl Server {
             writer: Writer::start(&db, options),
             db,
             origin: settings.kcidb.origin.parse()?,
-            worker: WorkerId::new(clock.now()),
             clock,
             runners,
             breakers,

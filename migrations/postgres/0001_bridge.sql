@@ -40,6 +40,7 @@ CREATE TABLE run (
     lease_holder  uuid,
     lease_until   timestamptz,
     stop_due_at   timestamptz,
+    stop_asked_at timestamptz,
     created_at    timestamptz NOT NULL,
     asked_at      timestamptz,
     accepted_at   timestamptz,
@@ -115,6 +116,7 @@ CREATE TABLE delivery (
     receipt      text,
     batch_limit  bigint      CHECK (batch_limit >= 1),
     tries        bigint      NOT NULL,
+    lost         bigint      NOT NULL CHECK (lost >= 0),
     due_at       timestamptz NOT NULL,
     lease_holder uuid,
     lease_until  timestamptz,
@@ -154,6 +156,7 @@ CREATE TABLE callback (
 );
 CREATE INDEX callback_due ON callback (due_at, id) WHERE state = 'pending';
 CREATE INDEX callback_uid ON callback (runner, uid) WHERE state = 'pending';
+CREATE INDEX callback_received ON callback (received_at) WHERE trust = 'none' OR run_id IS NULL;
 CREATE INDEX callback_run ON callback (run_id, id) WHERE run_id IS NOT NULL;
 
 -- KCIDB submissions that others made here, as kcidb-restd's spool keeps them.

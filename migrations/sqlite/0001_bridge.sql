@@ -41,6 +41,7 @@ CREATE TABLE run (
     lease_holder  BLOB,
     lease_until   TEXT,
     stop_due_at   TEXT,
+    stop_asked_at TEXT,
     created_at    TEXT    NOT NULL,
     asked_at      TEXT,
     accepted_at   TEXT,
@@ -116,6 +117,7 @@ CREATE TABLE delivery (
     receipt      TEXT,
     batch_limit  INTEGER CHECK (batch_limit >= 1),
     tries        INTEGER NOT NULL,
+    lost         INTEGER NOT NULL CHECK (lost >= 0),
     due_at       TEXT    NOT NULL,
     lease_holder BLOB,
     lease_until  TEXT,
@@ -155,6 +157,7 @@ CREATE TABLE callback (
 ) STRICT;
 CREATE INDEX callback_due ON callback (due_at, id) WHERE state = 'pending';
 CREATE INDEX callback_uid ON callback (runner, uid) WHERE state = 'pending';
+CREATE INDEX callback_received ON callback (received_at) WHERE trust = 'none' OR run_id IS NULL;
 CREATE INDEX callback_run ON callback (run_id, id) WHERE run_id IS NOT NULL;
 
 -- KCIDB submissions that others made here, as kcidb-restd's spool keeps them.

@@ -46,6 +46,9 @@ pub async fn schedule(
         ("toolchain", &request.toolchain),
         ("architecture", &request.architecture),
     ])?;
+    run::check_lengths(request.kconfig.iter().map(|kconfig| ("kconfig", kconfig)))?;
+    run::check_lengths(request.fragments.iter().map(|fragment| ("fragments", fragment)))?;
+    run::check_count("fragments", request.fragments.len())?;
     let now = app.now();
     let build = Build {
         id: BuildId::new(now),

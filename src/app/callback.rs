@@ -7,6 +7,7 @@
 //! forger gets who knows a uid. One whose run is not known yet waits for it.
 
 use bytes::Bytes;
+use chrono::TimeDelta;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::progress::{self, Progress};
@@ -17,7 +18,14 @@ use crate::domain::observation::{Observation, Subject};
 use crate::ids::{CallbackId, RunId};
 use crate::runner::Arrival;
 use crate::store::callback::{Callback, NewCallback};
+use crate::store::run::Lease;
 use crate::{domain::words::Word as _, store};
+
+/// For how long a hint about a run makes others about it needless.
+const HINT_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
+/// How much is kept of the body of a callback that nobody can authenticate, in bytes.
+const MAX_HINT_BYTES: usize = 16 << 10;
 
 /// Which door a callback came to.
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +90,8 @@ pub async fn receive(
             return Err(AppError::Invalid(problem));
         }
     };
-    if run.is_none() {
-        refuse_flood(app, runner_name, &observation.uid).await?;
+    if trust == Trust::None && !worth_keeping(app, runner_name, &observation.uid).await? {
+        return Ok(Received { new: false, run: None });
     }
     let callback = NewCallback {
         uid: Some(observation.uid),
@@ -155,21 +163,23 @@ fn inbox_row(
         trust,
         run_id: run,
         uid: None,
-        body: body.to_vec(),
+        body: body[..if trust == Trust::None { body.len().min(MAX_HINT_BYTES) } else { body.len() }].to_vec(),
         state,
         reason: None,
         now,
     }
 }
 
-/// Refuses a callback for a job that nobody knows once too many of them are kept: they are anybody's to send.
-async fn refuse_flood(app: &App, runner: &str, uid: &str) -> Result<()> {
+/// Whether a callback that nobody can authenticate is kept: it is anybody's to send. For a run that is known one hint a
+/// minute will do; for jobs that nobody knows there is a bound.
+async fn worth_keeping(app: &App, runner: &str, uid: &str) -> Result<bool> {
     let mut db = app.read().await?;
     let conn = &mut db.conn();
-    if store::run::by_uid(conn, runner, uid).await?.is_some()
-        || store::callback::count_unknown(conn).await? < i64::from(app.settings.callbacks.max_unknown)
-    {
-        return Ok(());
+    if let Some(run) = store::run::by_uid(conn, runner, uid).await? {
+        return Ok(!store::callback::hinted_since(conn, run, app.now() - HINT_PAUSE).await?);
+    }
+    if store::callback::count_unknown(conn).await? < i64::from(app.settings.callbacks.max_unknown) {
+        return Ok(true);
     }
     Err(AppError::Overloaded { retry_after: std::time::Duration::from_mins(1) })
 }
@@ -178,7 +188,7 @@ async fn refuse_flood(app: &App, runner: &str, uid: &str) -> Result<()> {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn settle(app: &App, callback: &Callback) -> Result<()> {
+pub async fn settle(app: &App, lease: Lease, callback: &Callback) -> Result<()> {
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
@@ -190,7 +200,7 @@ pub async fn settle(app: &App, callback: &Callback) -> Result<()> {
     let Some(run) = run else {
         let again = callback.received_at + seconds(app.settings.callbacks.unknown_retention_s);
         let reason = "no run is known by this uid; it is looked at again as soon as one is";
-        store::callback::postpone(conn, app.worker, callback.id, reason, again).await?;
+        store::callback::postpone(conn, lease.worker, callback.id, reason, again).await?;
         // A run that became known since it was looked for has woken its callbacks too early for this one.
         if let Some(uid) = &callback.uid
             && store::run::by_uid(conn, &callback.runner, uid).await?.is_some()
@@ -211,7 +221,7 @@ pub async fn settle(app: &App, callback: &Callback) -> Result<()> {
         ring = bell;
         (state, reason)
     };
-    store::callback::settle(conn, app.worker, callback.id, (state, Some(run), reason.as_deref()), now).await?;
+    store::callback::settle(conn, lease.worker, callback.id, (state, Some(run), reason.as_deref()), now).await?;
     tx.commit().await?;
     if let Some(bell) = ring {
         bell.ring();

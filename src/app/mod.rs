@@ -60,8 +60,6 @@ pub struct Parts {
     pub sink: Option<KcidbSink>,
     /// What callback URLs begin with.
     pub base_url: Url,
-    /// This process, as a holder of leases.
-    pub worker: WorkerId,
     /// Tells the background tasks of this process that there is work.
     pub bells: Bells,
 }
@@ -140,11 +138,13 @@ impl App {
         Ok(self.db.read().await?)
     }
 
-    /// This process's hold on what it claims now.
+    /// A hold on what is claimed now. Each claim has a holder of its own, so that a step that has been overtaken (by a
+    /// callback, say, and then by another claim of this very process) finds its hold gone.
     #[must_use]
     pub fn lease(&self) -> store::run::Lease {
         let now = self.now();
-        store::run::Lease { worker: self.worker, now, until: now + seconds(self.settings.runs.lease_s) }
+        let worker = WorkerId::new(now);
+        store::run::Lease { worker, now, until: now + seconds(self.settings.runs.lease_s) }
     }
 
     /// The pauses between tries at a runner.

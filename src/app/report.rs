@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sha2::Digest as _;
 use sqlx::types::Json;
 
 use crate::app::progress::Ending;
@@ -217,6 +218,7 @@ pub fn of_tests(app: &App, facts: &Facts, tests: &[(String, TestOutcome)], now: 
         let mut seen = std::collections::HashMap::<&str, u32>::new();
         let paths = path::distinct(cases.iter().map(|case| path::case_path(&path, &case.name)));
         for (case, path) in cases.iter().zip(paths) {
+            let path = bounded(path);
             let times = seen.entry(&case.name).and_modify(|times| *times += 1).or_insert(1);
             let numbered = if *times == 1 { case.name.clone() } else { format!("{}\u{1}{times}", case.name) };
             rows.push(Row {
@@ -293,7 +295,9 @@ impl Row<'_> {
             duration_s: self.duration_s.filter(|seconds| seconds.is_finite()),
             log_url: facts.log_url.clone(),
             log_excerpt: self.log_excerpt.map(text::excerpt),
-            number: self.measurement.cloned().map(Json),
+            number: self.measurement.map(|measured| {
+                Json(Measurement { unit: measured.unit.as_deref().map(text::legal), ..measured.clone() })
+            }),
             created_at: now,
         }
     }
@@ -304,6 +308,20 @@ fn misc<const N: usize>(fields: [(&str, Option<String>); N]) -> Map<String, Valu
         .into_iter()
         .filter_map(|(name, value)| Some((name.to_owned(), Value::String(text::legal(&value?)))))
         .collect()
+}
+
+/// The longest path, in bytes: both databases index it.
+const MAX_PATH_BYTES: usize = 1_000;
+
+/// The path itself, or its beginning and a hash of it where it is longer than can be indexed.
+fn bounded(path: String) -> String {
+    if path.len() <= MAX_PATH_BYTES {
+        return path;
+    }
+    let hash = hex::encode(sha2::Sha256::digest(&path));
+    // A path is ASCII, so any byte is a boundary; it may end in a dot only before more of it.
+    let beginning = path.get(..MAX_PATH_BYTES - 33).unwrap_or_default().trim_end_matches('.');
+    format!("{beginning}-{}", hash.get(..32).unwrap_or_default())
 }
 
 /// Makes deliveries of one run.

@@ -29,6 +29,20 @@ pub fn check_lengths<'a>(fields: impl IntoIterator<Item = (&'a str, &'a String)>
     Ok(())
 }
 
+/// The most items of a list that a caller gives.
+const MAX_ITEMS: usize = 1_000;
+
+/// Refuses lists that are too long, by the name of their field.
+///
+/// # Errors
+/// [`AppError::Invalid`] that names the field and the limit.
+pub fn check_count(name: &str, count: usize) -> Result<()> {
+    if count > MAX_ITEMS {
+        return Err(AppError::Invalid(format!("`{name}` has more than {MAX_ITEMS} items: send several requests")));
+    }
+    Ok(())
+}
+
 fn check_names<'a>(fields: impl IntoIterator<Item = (&'a str, &'a String)>) -> Result<()> {
     for (name, value) in fields {
         check_lengths([(name, value)])?;
@@ -59,6 +73,7 @@ pub async fn schedule(
         ("collection", &request.collection),
         ("device", &request.device),
     ])?;
+    check_count("tests", request.tests.len())?;
     check_names(request.tests.iter().map(|test| ("tests", test)))?;
     check_lengths([("kernel_image_url", &request.kernel_image_url)])?;
     check_lengths(request.modules_url.iter().map(|url| ("modules_url", url)))?;
@@ -155,11 +170,15 @@ pub async fn retry(app: &App, id: RunId) -> Result<RunId> {
 /// reports is kept as evidence and changes nothing.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::Conflict`] if the run is over already.
+/// [`AppError::NotFound`]; [`AppError::Conflict`] if the run is over already, here or at its runner.
 pub async fn cancel(app: &App, id: RunId) -> Result<()> {
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let run = store::run::lock(&mut tx.conn(), id).await?.ok_or_else(|| not_found(id))?;
+    if run.state == RunState::Collecting {
+        let words = format!("{id} is over at its runner and its results are being fetched: they will be kept");
+        return Err(AppError::Conflict(words));
+    }
     let conclusion = conclusion::without_results(&planned_tests(&run.request.0), "canceled by an operator");
     let end = progress::Ending { state: RunState::Canceled, observation: None, log_excerpt: None, log_url: None };
     if !progress::end(app, &mut tx.conn(), &run, &conclusion, &end, now).await? {

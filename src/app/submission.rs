@@ -12,6 +12,7 @@ use crate::domain::result::ResultSource;
 use crate::domain::words::Word as _;
 use crate::ids::ResultId;
 use crate::store::result::TestResult;
+use crate::store::run::Lease;
 use crate::store::submission::{Claimed, NewSubmission, ReceivedObject};
 use crate::{entropy, store};
 
@@ -39,19 +40,19 @@ pub async fn submit(app: &App, origin: String, body: Vec<u8>) -> Result<String> 
 ///
 /// # Errors
 /// If the database is away, or refuses even to note that it refuses.
-pub async fn settle(app: &App, submission: &Claimed) -> Result<()> {
+pub async fn settle(app: &App, lease: Lease, submission: &Claimed) -> Result<()> {
     let read = read(app, submission);
-    match conclude(app, &submission.id, read.as_deref().map_err(String::as_str)).await {
+    match conclude(app, lease, &submission.id, read.as_deref().map_err(String::as_str)).await {
         Err(error) if read.is_ok() && !error.is_transient() => {
             tracing::warn!(submission = submission.id, cause = ?error, "the database does not hold a submission");
-            conclude(app, &submission.id, Err("an object in it cannot be stored here")).await?;
+            conclude(app, lease, &submission.id, Err("an object in it cannot be stored here")).await?;
         }
         concluded => concluded?,
     }
     Ok(())
 }
 
-async fn conclude(app: &App, id: &str, read: Result<&[ReceivedObject], &str>) -> store::Result<()> {
+async fn conclude(app: &App, lease: Lease, id: &str, read: Result<&[ReceivedObject], &str>) -> store::Result<()> {
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
     let outcome = match read {
@@ -61,7 +62,7 @@ async fn conclude(app: &App, id: &str, read: Result<&[ReceivedObject], &str>) ->
         }
         Err(reason) => Err(reason),
     };
-    store::submission::settle(conn, app.worker, id, outcome, app.now()).await?;
+    store::submission::settle(conn, lease.worker, id, outcome, app.now()).await?;
     tx.commit().await
 }
 
@@ -82,7 +83,9 @@ fn read(app: &App, submission: &Claimed) -> Result<Vec<ReceivedObject>, String> 
         for object in report.get(kind.list_name()).and_then(Value::as_array).into_iter().flatten() {
             let field = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let id = field("id");
-            if let Some(name) = ["id", "build_id", "path"].into_iter().find(|name| field(name).len() > MAX_INDEXED_BYTES) {
+            if let Some(name) =
+                ["id", "build_id", "path"].into_iter().find(|name| field(name).len() > MAX_INDEXED_BYTES)
+            {
                 return Err(format!("the `{name}` of a {kind} is longer than {MAX_INDEXED_BYTES} bytes"));
             }
             objects

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::app::error::AppError;
@@ -22,6 +23,9 @@ use crate::store::{self, Conn, Db, Dialect};
 
 /// After how long a refused caller may ask again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// What a caller's log says when there is no writer any more.
+const STOPPED: &str = "the writer has stopped";
 
 /// One request's writes.
 #[derive(Debug)]
@@ -91,8 +95,11 @@ impl Writer {
     /// then whether a commit under way held the write, and repeating it is harmless; [`AppError::Store`] otherwise.
     pub async fn write(&self, write: Write) -> Result<Written, AppError> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send((write, answer)).map_err(|_| AppError::Overloaded { retry_after: RETRY_AFTER })?;
-        answered.await.unwrap_or_else(|_| Err(AppError::Unavailable("the writer has stopped".into())))
+        self.0.try_send((write, answer)).map_err(|error| match error {
+            TrySendError::Full(_) => AppError::Overloaded { retry_after: RETRY_AFTER },
+            TrySendError::Closed(_) => AppError::Unavailable(STOPPED.into()),
+        })?;
+        answered.await.unwrap_or_else(|_| Err(AppError::Unavailable(STOPPED.into())))
     }
 }
 
@@ -102,7 +109,12 @@ async fn run(db: Db, receiver: Arc<Mutex<mpsc::Receiver<Entry>>>, batch: usize) 
         if receiver.lock().await.recv_many(&mut entries, batch).await == 0 {
             return;
         }
+        // Whoever has gone away was told nothing, and may have asked again: what it asked for is not done behind its back.
+        entries.retain(|(_, answer)| !answer.is_closed());
         let (writes, answers): (Vec<Write>, Vec<_>) = entries.drain(..).unzip();
+        if writes.is_empty() {
+            continue;
+        }
         match commit(&db, &writes).await {
             Ok(written) => {
                 for (answer, written) in answers.into_iter().zip(written) {

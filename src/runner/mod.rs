@@ -123,6 +123,17 @@ pub enum RunnerError {
     Unknown(String),
 }
 
+impl RunnerError {
+    /// How long the runner asks us to wait, if it does.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::Refused(_) | Self::Unclear(_) | Self::Unknown(_) => None,
+        }
+    }
+}
+
 /// An adapter to one runner.
 pub trait Runner: Debug + Send + Sync + 'static {
     /// Its name in requests, settings and logs.

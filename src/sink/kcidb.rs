@@ -129,6 +129,7 @@ impl KcidbSink {
                 Ok(ReceiptState::Failed { message })
             }
             (StatusCode::NOT_FOUND, "notfound") => Ok(ReceiptState::NotFound),
+            (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _) => Ok(ReceiptState::NotTold),
             (StatusCode::OK, _) => {
                 Err(SinkError::Unclear(format!("the sink tells no known state: {}", excerpt(&response.body))))
             }
@@ -163,7 +164,14 @@ impl KcidbSink {
                 message: format!("the sink answered {status}: {answer}"),
                 retry_after: retry_after(&response.headers, self.clock.now()),
             },
-            400..500 => SinkError::Rejected { status: status.as_u16(), answer },
+            400 | 401 | 403 | 413 | 422 => SinkError::Rejected { status: status.as_u16(), answer },
+            // Not about the report: a wrong URL, or a proxy while the sink is being replaced.
+            400..500 => SinkError::Unavailable {
+                message: format!(
+                    "the sink answered {status}, which is not about the report: {answer}; is the URL right?"
+                ),
+                retry_after: retry_after(&response.headers, self.clock.now()),
+            },
             // It is for the operator to set the right URL; nothing is lost by asking again until then.
             300..400 => SinkError::Unavailable {
                 message: format!(

@@ -33,6 +33,8 @@ pub enum ReceiptState {
     },
     /// The sink knows no such submission, or no longer.
     NotFound,
+    /// There is no such door: the sink tells nothing of receipts.
+    NotTold,
 }
 
 /// Why there is no receipt.

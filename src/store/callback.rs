@@ -9,7 +9,7 @@ use crate::ids::{CallbackId, RunId, WorkerId};
 use crate::store::Conn;
 use crate::store::error::Result;
 use crate::store::page::Page;
-use crate::store::query::{Insert, SKIP_LOCKED};
+use crate::store::query::{Insert, SKIP_LOCKED, Sql};
 use crate::store::run::Lease;
 
 /// A callback as stored.
@@ -227,25 +227,44 @@ pub async fn wake(conn: &mut Conn<'_>, runner: &str, uid: &str, now: DateTime<Ut
         .await
 }
 
-/// How many callbacks wait for a run that nobody knows.
+/// How many callbacks that nobody could authenticate wait for a run that nobody knows.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn count_unknown(conn: &mut Conn<'_>) -> Result<i64> {
-    let (count,): (i64,) =
-        conn.query("SELECT count(*) FROM callback WHERE state = 'pending' AND run_id IS NULL").fetch_one().await?;
+    let (count,): (i64,) = conn
+        .query("SELECT count(*) FROM callback WHERE state = 'pending' AND run_id IS NULL AND trust = 'none'")
+        .fetch_one()
+        .await?;
     Ok(count)
 }
 
-/// Forgets callbacks that no run was found for since `before`. Returns how many there were.
+/// Whether a callback about this run that nobody could authenticate has come since then.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn hinted_since(conn: &mut Conn<'_>, run: RunId, since: DateTime<Utc>) -> Result<bool> {
+    let row: Option<(CallbackId,)> = conn
+        .query("SELECT id FROM callback WHERE run_id = $1 AND trust = 'none' AND received_at > $2 LIMIT 1")
+        .bind(run)
+        .bind(since)
+        .fetch_optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Forgets callbacks that came before `before` and for which no run was found, or which nobody could authenticate.
+/// Returns how many there were.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn expire(conn: &mut Conn<'_>, before: DateTime<Utc>) -> Result<u64> {
-    conn.query("DELETE FROM callback WHERE state = 'pending' AND run_id IS NULL AND received_at < $1")
-        .bind(before)
-        .execute()
-        .await
+    conn.query(
+        "DELETE FROM callback WHERE received_at < $1 AND (trust = 'none' OR (state = 'pending' AND run_id IS NULL))",
+    )
+    .bind(before)
+    .execute()
+    .await
 }
 
 /// What a listing of callbacks is narrowed to. Fields are joined by AND.
@@ -261,12 +280,15 @@ pub struct Filter {
     pub uid: Option<String>,
 }
 
-/// A page of callbacks, newest first; the flag tells whether there are more.
+/// A page of callbacks without their bodies, newest first; the flag tells whether there are more.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: Page) -> Result<(Vec<Callback>, bool)> {
-    let mut query = conn.query(concat!("SELECT ", columns!(), " FROM callback WHERE 1 = 1"));
+    let mut query = conn
+        .query("SELECT id, runner, trust, run_id, uid, ")
+        .push(Sql { sqlite: "x''", postgres: "''::bytea" })
+        .push(" AS body, state, reason, repeats, received_at, settled_at FROM callback WHERE 1 = 1");
     if !filter.states.is_empty() {
         query = query.push(" AND state IN ").push_list(filter.states.iter().copied());
     }

@@ -61,7 +61,10 @@ impl Db {
                 .test_before_acquire(false)
                 .connect_with(options.clone())
                 .await?;
-            SQLITE_MIGRATIONS.run(&write).await?;
+            // sqlx takes no lock on SQLite: of two processes that start at once one would find the other half-way.
+            let mut migration = write.begin_with("BEGIN IMMEDIATE").await?;
+            SQLITE_MIGRATIONS.run(&mut *migration).await?;
+            migration.commit().await?;
             let read = SqlitePoolOptions::new()
                 .max_connections(max_connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -43,6 +43,8 @@ pub struct Delivery {
     pub batch_limit: Option<i64>,
     /// How often it was sent in vain.
     pub tries: i64,
+    /// How often the sink took it and then forgot its own receipt.
+    pub lost: i64,
     /// When its next step is due.
     pub due_at: DateTime<Utc>,
     /// When it was enqueued.
@@ -56,7 +58,7 @@ pub struct Delivery {
 macro_rules! columns {
     () => {
         "id, sink, object_kind, object_id, object, run_id, state, dead_cause, reason, answer, receipt, batch_limit, \
-         tries, due_at, created_at, sent_at, settled_at"
+         tries, lost, due_at, created_at, sent_at, settled_at"
     };
 }
 
@@ -89,8 +91,8 @@ pub struct NewDelivery {
 pub async fn enqueue(conn: &mut Conn<'_>, deliveries: &[NewDelivery]) -> Result<u64> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO delivery (id, sink, object_kind, object_id, object, run_id, state, dead_cause, reason, tries, \
-               due_at, created_at, settled_at) VALUES ",
-        columns: 13,
+               lost, due_at, created_at, settled_at) VALUES ",
+        columns: 14,
         tail: " ON CONFLICT (sink, object_kind, object_id) DO NOTHING",
     };
     // Two transactions that enqueue the same objects (a checkout, say) must meet the unique key in the same order.
@@ -109,6 +111,7 @@ pub async fn enqueue(conn: &mut Conn<'_>, deliveries: &[NewDelivery]) -> Result<
                 .bind(if dead { DeliveryState::Dead } else { DeliveryState::Pending })
                 .bind(dead.then_some(DeadCause::Invalid))
                 .bind(delivery.invalid.as_deref())
+                .bind(0_i64)
                 .bind(0_i64)
                 .bind(delivery.now)
                 .bind(delivery.now)
@@ -195,6 +198,11 @@ pub enum Outcome<'a> {
         /// With how many others each may travel from now on; `None` leaves that as it is.
         batch_limit: Option<i64>,
     },
+    /// The sink took them and does not know its own receipt: they are sent again, now.
+    Lost {
+        /// Words.
+        reason: &'a str,
+    },
     /// They cannot be delivered as things are.
     Dead {
         /// Why.
@@ -247,6 +255,13 @@ pub async fn settle(
                 .bind(*due_at)
                 .bind(i64::from(*counts))
                 .bind(*batch_limit),
+            Outcome::Lost { reason } => conn
+                .query(
+                    "UPDATE delivery SET state = 'pending', reason = $1, due_at = $2, lost = lost + 1,
+                        lease_holder = NULL, lease_until = NULL",
+                )
+                .bind(*reason)
+                .bind(now),
             Outcome::Dead { cause, reason, answer } => conn
                 .query(
                     "UPDATE delivery SET state = 'dead', dead_cause = $1, reason = $2, answer = $3, settled_at = $4,
@@ -276,7 +291,7 @@ pub async fn retry(conn: &mut Conn<'_>, id: DeliveryId, now: DateTime<Utc>) -> R
     let touched = conn
         .query(
             "UPDATE delivery SET state = 'pending', dead_cause = NULL, reason = NULL, answer = NULL, settled_at = NULL,
-                receipt = NULL, sent_at = NULL, tries = 0, batch_limit = 1, due_at = $1
+                receipt = NULL, sent_at = NULL, tries = 0, lost = 0, batch_limit = 1, due_at = $1
              WHERE id = $2 AND state = 'dead'",
         )
         .bind(now)
@@ -287,25 +302,37 @@ pub async fn retry(conn: &mut Conn<'_>, id: DeliveryId, now: DateTime<Utc>) -> R
 }
 
 /// Makes everything of these kinds that is not delivered due now, the refused included; what breaks the schema stays
-/// dead, for it would break it again. Returns how many are due.
+/// dead, for it would break it again. Returns how many are due. What another transaction is changing is on its way
+/// already and is passed over: to wait for it could be to wait for each other.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn make_due(conn: &mut Conn<'_>, kinds: &[ObjectKind], now: DateTime<Utc>) -> Result<u64> {
     let waiting = conn
-        .query("UPDATE delivery SET due_at = $1 WHERE state = 'pending' AND object_kind IN ")
+        .query(
+            "UPDATE delivery SET due_at = $1
+             WHERE id IN (
+                SELECT id FROM delivery
+                WHERE state = 'pending' AND (lease_until IS NULL OR lease_until <= $1) AND object_kind IN ",
+        )
         .bind(now)
         .push_list(kinds.iter().copied())
+        .push(SKIP_LOCKED)
+        .push(")")
         .execute()
         .await?;
     let dead = conn
         .query(
             "UPDATE delivery SET state = 'pending', dead_cause = NULL, settled_at = NULL, receipt = NULL, sent_at = NULL,
-                tries = 0, due_at = $1
-             WHERE state = 'dead' AND dead_cause <> 'invalid' AND object_kind IN ",
+                tries = 0, lost = 0, due_at = $1
+             WHERE id IN (
+                SELECT id FROM delivery
+                WHERE state = 'dead' AND dead_cause <> 'invalid' AND object_kind IN ",
         )
         .bind(now)
         .push_list(kinds.iter().copied())
+        .push(SKIP_LOCKED)
+        .push(")")
         .execute()
         .await?;
     Ok(waiting + dead)

@@ -74,8 +74,11 @@ pub async fn insert(conn: &mut Conn<'_>, results: &[TestResult]) -> Result<u64> 
         columns: 20,
         tail: " ON CONFLICT (kcidb_id) DO NOTHING",
     };
+    // Two transactions that store the same results must meet the unique key in the same order.
+    let mut ordered: Vec<&TestResult> = results.iter().collect();
+    ordered.sort_by_key(|result| &result.kcidb_id);
     INSERT
-        .execute(conn, results, |query, result: &TestResult| {
+        .execute(conn, &ordered, |query, result| {
             query
                 .bind(result.id)
                 .bind(result.kcidb_id.as_str())

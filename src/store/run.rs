@@ -54,8 +54,12 @@ pub struct Run {
     pub tries: i64,
     /// When its next step is due.
     pub due_at: DateTime<Utc>,
+    /// The claim that holds it.
+    pub lease_holder: Option<WorkerId>,
     /// When the runner must be told again to stop it.
     pub stop_due_at: Option<DateTime<Utc>>,
+    /// When it was past its deadline and the runner was first asked to stop it.
+    pub stop_asked_at: Option<DateTime<Utc>>,
     /// When it was planned.
     pub created_at: DateTime<Utc>,
     /// When the runner was first asked.
@@ -73,8 +77,8 @@ pub struct Run {
 macro_rules! columns {
     () => {
         "id, kind, build_id, build_ref, runner, attempt, previous_id, live, request, client_token, capability, state, \
-         status, reason, waiting, uid, observation, tries, due_at, stop_due_at, created_at, asked_at, accepted_at, \
-         started_at, deadline_at, finished_at"
+         status, reason, waiting, uid, observation, tries, due_at, lease_holder, stop_due_at, stop_asked_at, \
+         created_at, asked_at, accepted_at, started_at, deadline_at, finished_at"
     };
 }
 
@@ -438,8 +442,8 @@ pub async fn accepted(
     Ok(touched == 1)
 }
 
-/// Notes the uid of a run that was over before its runner answered: the runner must be told (again) to stop it. False if
-/// the uid was known already.
+/// Notes the uid of a run that was over before its runner answered: the runner must be told (again) to stop it, whatever
+/// a claim that is under way comes to. False if the uid was known already.
 ///
 /// # Errors
 /// If the database refuses.
@@ -447,7 +451,9 @@ pub async fn note_uid(conn: &mut Conn<'_>, id: RunId, uid: &str, now: DateTime<U
     let touched = conn
         .query(
             "UPDATE run SET uid = $1,
-                stop_due_at = CASE WHEN state IN ('finished', 'canceled') THEN $2 ELSE stop_due_at END
+                stop_due_at = CASE WHEN state IN ('finished', 'canceled') THEN $2 ELSE stop_due_at END,
+                lease_holder = CASE WHEN state IN ('finished', 'canceled') THEN NULL ELSE lease_holder END,
+                lease_until = CASE WHEN state IN ('finished', 'canceled') THEN NULL ELSE lease_until END
              WHERE id = $3 AND uid IS NULL",
         )
         .bind(uid)
@@ -580,6 +586,20 @@ pub async fn end(conn: &mut Conn<'_>, id: RunId, end: &End<'_>) -> Result<bool> 
 pub async fn poll_now(conn: &mut Conn<'_>, id: RunId, now: DateTime<Utc>) -> Result<bool> {
     let touched = conn
         .query("UPDATE run SET due_at = $1 WHERE id = $2 AND state = 'running' AND due_at > $1")
+        .bind(now)
+        .bind(id)
+        .execute()
+        .await?;
+    Ok(touched == 1)
+}
+
+/// Notes when the runner was first asked to stop a run that is past its deadline.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn asked_to_stop(conn: &mut Conn<'_>, id: RunId, now: DateTime<Utc>) -> Result<bool> {
+    let touched = conn
+        .query("UPDATE run SET stop_asked_at = $1 WHERE id = $2 AND stop_asked_at IS NULL")
         .bind(now)
         .bind(id)
         .execute()

@@ -8,28 +8,29 @@ use crate::app::{App, Result, cut};
 use crate::domain::conclusion;
 use crate::domain::run::RunState;
 use crate::runner::{Collected, Runner, RunnerError};
-use crate::store::run::{Postponed, Run};
+use crate::store::run::{Lease, Postponed, Run};
 use crate::work::{AT_ONCE, Activation, dispatch, each};
 use crate::{entropy, store};
 
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
+    let lease = app.lease();
     let mut tx = app.db.begin().await?;
     let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-    let runs = store::run::claim(&mut tx.conn(), &[RunState::Collecting], name, app.lease(), limit).await?;
+    let runs = store::run::claim(&mut tx.conn(), &[RunState::Collecting], name, lease, limit).await?;
     let next = store::run::next_due(&mut tx.conn(), &[RunState::Collecting], name).await?;
     tx.commit().await?;
     let done = runs.len();
     let fetched = futures_util::stream::iter(runs)
-        .map(|run| async move { fetch(app, runner.as_ref(), run).await })
+        .map(|run| async move { fetch(app, runner.as_ref(), lease, run).await })
         .buffer_unordered(AT_ONCE);
     each(fetched).await?;
     Ok(Activation { done, next })
 }
 
-async fn fetch(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
+async fn fetch(app: &App, runner: &dyn Runner, lease: Lease, run: Run) -> Result<()> {
     let Some(observation) = run.observation.as_deref() else {
-        return dispatch::give_up(app, &run, "nothing is on record of how its job ended").await;
+        return dispatch::give_up(app, lease, &run, "nothing is on record of how its job ended").await;
     };
     let collected = runner.collect(&dispatch::job(app, &run), observation).await;
     let (collected, problem) = match collected {
@@ -38,7 +39,7 @@ async fn fetch(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
             let tries = run.tries + 1;
             let lasting = matches!(error, RunnerError::Refused(_) | RunnerError::Unknown(_));
             if !lasting && tries < i64::from(app.settings.runs.collect_max_tries) {
-                return again(app, &run, tries, &error).await;
+                return again(app, lease, &run, tries, &error).await;
             }
             let problem = format!("its results could not be fetched, so the runner's own words decide: {error}");
             (Collected::default(), Some(cut(&problem, 2_000)))
@@ -71,17 +72,13 @@ async fn fetch(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
     Ok(())
 }
 
-async fn again(app: &App, run: &Run, tries: i64, error: &RunnerError) -> Result<()> {
-    let retry_after = match error {
-        RunnerError::Unavailable { retry_after, .. } => *retry_after,
-        _ => None,
-    };
+async fn again(app: &App, lease: Lease, run: &Run, tries: i64, error: &RunnerError) -> Result<()> {
     let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
-    let due_at = app.now() + app.runner_backoff().delay_honouring(attempt, entropy::unit(), retry_after);
+    let due_at = app.now() + app.runner_backoff().delay_honouring(attempt, entropy::unit(), error.retry_after());
     let why = cut(&format!("its results could not be fetched ({tries} times): {error}"), 2_000);
     let step = Postponed { id: run.id, state: RunState::Collecting, waiting: Some(&why), tries, due_at };
     let mut tx = app.db.begin().await?;
-    store::run::postpone(&mut tx.conn(), app.worker, step).await?;
+    store::run::postpone(&mut tx.conn(), lease.worker, step).await?;
     tx.commit().await?;
     Ok(())
 }

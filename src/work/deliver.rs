@@ -15,6 +15,7 @@ use crate::ids::DeliveryId;
 use crate::sink::kcidb::KcidbSink;
 use crate::sink::{Receipt, SinkError};
 use crate::store::delivery::{Delivery, Outcome};
+use crate::store::run::Lease;
 use crate::work::Activation;
 use crate::{entropy, store};
 
@@ -30,15 +31,27 @@ pub(super) async fn activate(app: &App) -> Result<Activation> {
         return Ok(Activation::default());
     }
     let limit = i64::try_from(app.settings.kcidb.batch_objects).unwrap_or(i64::MAX);
+    let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let claimed = store::delivery::claim(&mut tx.conn(), DeliveryState::Pending, app.lease(), limit).await?;
+    let claimed = store::delivery::claim(&mut tx.conn(), DeliveryState::Pending, lease, limit).await?;
     let next = store::delivery::next_due(&mut tx.conn(), DeliveryState::Pending).await?;
     tx.commit().await?;
     let done = claimed.len();
     for batch in batches(claimed, app.settings.kcidb.batch_bytes.saturating_sub(ENVELOPE)) {
-        send(app, sink, &batch).await?;
+        if in_time(app, lease) {
+            send(app, sink, lease, &batch).await?;
+        } else {
+            let ids: Vec<DeliveryId> = batch.iter().map(|delivery| delivery.id).collect();
+            settle(app, lease, &ids, &again("it has not been sent yet", app.now(), false)).await?;
+        }
     }
     Ok(Activation { done, next })
+}
+
+/// Whether the sink can still answer before the lease ends. What is not asked in time is given back: nobody else may
+/// take it while it is under way.
+pub(super) fn in_time(app: &App, lease: Lease) -> bool {
+    app.now() + seconds(app.settings.kcidb.timeout_s) < lease.until
 }
 
 /// Cuts deliveries into batches: none holds more objects than any of its members allows, nor (unless it holds a single
@@ -65,11 +78,11 @@ fn batches(mut deliveries: Vec<Delivery>, most_bytes: usize) -> Vec<Vec<Delivery
     batches
 }
 
-async fn send(app: &App, sink: &KcidbSink, batch: &[Delivery]) -> Result<()> {
+async fn send(app: &App, sink: &KcidbSink, lease: Lease, batch: &[Delivery]) -> Result<()> {
     let ids: Vec<DeliveryId> = batch.iter().map(|delivery| delivery.id).collect();
     if let Err(open) = app.breakers.allows(SINK, app.now()) {
         let reason = cut(&open.to_string(), 2_000);
-        return settle(app, &ids, &again(&reason, open.until, false)).await;
+        return settle(app, lease, &ids, &again(&reason, open.until, false)).await;
     }
     let report = object::report(batch.iter().map(|delivery| (delivery.object_kind, delivery.object.0.clone())));
     let sent = sink.submit(Bytes::from(report.to_string())).await;
@@ -79,16 +92,16 @@ async fn send(app: &App, sink: &KcidbSink, batch: &[Delivery]) -> Result<()> {
         Err(error) => app.breakers.failed(SINK, now, &cut(&error.to_string(), 200)),
     }
     match sent {
-        Ok(receipt) => taken(app, sink, &ids, &receipt, now).await,
+        Ok(receipt) => taken(app, sink, lease, &ids, &receipt, now).await,
         Err(error @ SinkError::Rejected { .. }) if batch.len() > 1 && !error.is_about_credentials() => {
             let half = i64::try_from(batch.len().div_ceil(2)).unwrap_or(i64::MAX);
             let reason = format!("refused in a batch of {}, sent again in smaller ones: {error}", batch.len());
-            settle(app, &ids, &smaller(&cut(&reason, 2_000), answer(&error), now, half)).await
+            settle(app, lease, &ids, &smaller(&cut(&reason, 2_000), answer(&error), now, half)).await
         }
         Err(error @ SinkError::Rejected { .. }) => {
             let reason = cut(&error.to_string(), 2_000);
             let dead = Outcome::Dead { cause: DeadCause::Refused, reason: &reason, answer: answer(&error) };
-            settle(app, &ids, &dead).await
+            settle(app, lease, &ids, &dead).await
         }
         Err(error) => {
             let retry_after = match &error {
@@ -98,20 +111,27 @@ async fn send(app: &App, sink: &KcidbSink, batch: &[Delivery]) -> Result<()> {
             let tries = batch.iter().map(|delivery| delivery.tries).max().unwrap_or_default() + 1;
             let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
             let due_at = now + app.sink_backoff().delay_honouring(attempt, entropy::unit(), retry_after);
-            settle(app, &ids, &again(&cut(&error.to_string(), 2_000), due_at, true)).await
+            settle(app, lease, &ids, &again(&cut(&error.to_string(), 2_000), due_at, true)).await
         }
     }
 }
 
-async fn taken(app: &App, sink: &KcidbSink, ids: &[DeliveryId], receipt: &Receipt, now: DateTime<Utc>) -> Result<()> {
+async fn taken(
+    app: &App,
+    sink: &KcidbSink,
+    lease: Lease,
+    ids: &[DeliveryId],
+    receipt: &Receipt,
+    now: DateTime<Utc>,
+) -> Result<()> {
     if !app.settings.kcidb.follow_receipts || !sink.follows_receipts() {
         let reason = format!("taken under the receipt {}, which is not followed", receipt.id);
-        return settle(app, ids, &Outcome::Delivered { reason: Some(&reason) }).await;
+        return settle(app, lease, ids, &Outcome::Delivered { reason: Some(&reason) }).await;
     }
     // The first question comes soon, for most reports are processed at once; then at the settings' pace.
     let first = seconds(app.settings.kcidb.receipt_poll_s.min(1));
     let together = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    settle(app, ids, &Outcome::Sent { receipt: &receipt.id, due_at: now + first, together }).await?;
+    settle(app, lease, ids, &Outcome::Sent { receipt: &receipt.id, due_at: now + first, together }).await?;
     app.bells.receipts.ring();
     Ok(())
 }
@@ -139,9 +159,9 @@ pub(super) fn smaller<'a>(reason: &'a str, answer: Option<&'a str>, now: DateTim
     }
 }
 
-pub(super) async fn settle(app: &App, ids: &[DeliveryId], outcome: &Outcome<'_>) -> Result<()> {
+pub(super) async fn settle(app: &App, lease: Lease, ids: &[DeliveryId], outcome: &Outcome<'_>) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    store::delivery::settle(&mut tx.conn(), app.worker, ids, outcome, app.now()).await?;
+    store::delivery::settle(&mut tx.conn(), lease.worker, ids, outcome, app.now()).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -172,6 +192,7 @@ mod tests {
             receipt: None,
             batch_limit,
             tries: 0,
+            lost: 0,
             due_at: now,
             created_at: now,
             sent_at: None,

@@ -3,15 +3,16 @@
 //! The intent is on record before the runner is asked (`submitting`), so that a crash in between is found: a runner that
 //! knows our token is simply asked again, and another one is first looked through for the run.
 
+use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 
 use crate::app::progress::{self, Ending};
 use crate::app::run::planned_tests;
-use crate::app::{App, Result, cut};
+use crate::app::{App, Result, cut, seconds};
 use crate::domain::conclusion;
 use crate::domain::run::RunState;
 use crate::runner::{Job, Runner, RunnerError};
-use crate::store::run::{Postponed, Run};
+use crate::store::run::{Lease, Postponed, Run};
 use crate::work::{AT_ONCE, Activation, each};
 use crate::{entropy, store};
 
@@ -51,87 +52,105 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     tx.commit().await?;
     let done = runs.len();
     let asked = futures_util::stream::iter(runs)
-        .map(|run| async move { ask(app, runner.as_ref(), run).await })
+        .map(|run| async move { ask(app, runner.as_ref(), lease, run).await })
         .buffer_unordered(AT_ONCE);
     each(asked).await?;
     Ok(Activation { done, next })
 }
 
-async fn ask(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
-    let job = job(app, &run);
-    if let Err(open) = app.breakers.allows(runner.name(), app.now()) {
-        let why = cut(&open.to_string(), 2_000);
-        let step =
-            Postponed { id: run.id, state: run.state, waiting: Some(&why), tries: run.tries, due_at: open.until };
-        return postpone(app, step).await;
-    }
-    match submit(app, runner, &run, &job).await {
-        Ok(Some(uid)) => {
-            app.breakers.succeeded(runner.name());
-            accept(app, &run, &uid).await
-        }
-        Ok(None) => Ok(()),
-        Err(error) => {
-            let now = app.now();
-            let message = cut(&error.to_string(), 2_000);
-            match &error {
-                RunnerError::Refused(_) => app.breakers.succeeded(runner.name()),
-                _ => app.breakers.failed(runner.name(), now, &message),
-            }
-            let tries = run.tries + 1;
-            let given_up = tries >= i64::from(app.settings.runs.max_tries);
-            if given_up || matches!(error, RunnerError::Refused(_)) {
-                let why = if given_up {
-                    format!("given up after the runner `{}` was asked {tries} times: {message}", runner.name())
-                } else {
-                    format!("the runner `{}` refused it: {message}", runner.name())
-                };
-                return give_up(app, &run, &why).await;
-            }
-            let retry_after = match &error {
-                RunnerError::Unavailable { retry_after, .. } => *retry_after,
-                _ => None,
-            };
-            let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
-            let due_at = now + app.runner_backoff().delay_honouring(attempt, entropy::unit(), retry_after);
-            // Only a runner that is known to have done nothing may be asked again without looking first.
-            let state = match (&error, run.state) {
-                (RunnerError::Unavailable { .. }, RunState::Planned) => RunState::Planned,
-                _ => RunState::Submitting,
-            };
-            let why = format!("asked the runner {tries} times in vain: {message}");
-            postpone(app, Postponed { id: run.id, state, waiting: Some(&why), tries, due_at }).await
-        }
-    }
+/// What came of asking a runner.
+enum Asked {
+    /// It has the run, under this uid.
+    Accepted(String),
+    /// Another claim has taken the run over meanwhile.
+    Overtaken,
+    /// It was asked, and did not accept.
+    Failed {
+        error: RunnerError,
+        /// Whether it is known that no earlier submission has reached it.
+        nothing_there: bool,
+    },
+    /// It could not be looked through: an earlier submission may have reached it.
+    NotSeen(RunnerError),
 }
 
-/// Asks the runner; its uid of the run, or nothing if the lease was lost meanwhile.
-async fn submit(app: &App, runner: &dyn Runner, run: &Run, job: &Job) -> Result<Option<String>, RunnerError> {
-    let asked_before = run.state == RunState::Submitting;
-    if asked_before && !runner.submit_is_idempotent(job) {
-        if let Some(uid) = runner.find(job).await? {
-            return Ok(Some(uid));
+async fn ask(app: &App, runner: &dyn Runner, lease: Lease, run: Run) -> Result<()> {
+    let job = job(app, &run);
+    let name = runner.name();
+    if let Err(open) = app.breakers.allows(name, app.now()) {
+        // One of the others is the probe; it may close the breaker in a moment.
+        let due_at = open.until.min(app.now() + seconds(app.settings.runs.retry_base_s.max(1)));
+        let why = cut(&open.to_string(), 2_000);
+        let step = Postponed { id: run.id, state: run.state, waiting: Some(&why), tries: run.tries, due_at };
+        return postpone(app, lease, step).await;
+    }
+    let (error, nothing_there) = match submit(app, runner, lease, &run, &job).await? {
+        Asked::Accepted(uid) => {
+            app.breakers.succeeded(name);
+            return accept(app, lease, &run, &uid).await;
+        }
+        Asked::Overtaken => {
+            app.breakers.succeeded(name);
+            return Ok(());
+        }
+        Asked::Failed { error: RunnerError::Refused(message), .. } => {
+            app.breakers.succeeded(name);
+            let why = format!("the runner `{name}` refused it: {message}");
+            return give_up(app, lease, &run, &cut(&why, 2_000)).await;
+        }
+        Asked::Failed { error, nothing_there } => (error, nothing_there),
+        Asked::NotSeen(error) => (error, false),
+    };
+    let now = app.now();
+    let message = cut(&error.to_string(), 2_000);
+    app.breakers.failed(name, now, &message);
+    let tries = run.tries + 1;
+    // Where the runner may have the run although its answer never came, its results may come too: such a run is given
+    // up no sooner than one that was accepted.
+    let certain = nothing_there && matches!(error, RunnerError::Unavailable { .. });
+    let too_often = tries >= i64::from(app.settings.runs.max_tries);
+    if too_often && (certain || now >= last_hope(app, &run, now)) {
+        let why = format!("given up after the runner `{name}` was asked {tries} times: {message}");
+        return give_up(app, lease, &run, &why).await;
+    }
+    let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
+    let due_at = now + app.runner_backoff().delay_honouring(attempt, entropy::unit(), error.retry_after());
+    // Only a runner that is known to have done nothing may be asked again without looking first.
+    let state = if certain && run.state == RunState::Planned { RunState::Planned } else { RunState::Submitting };
+    let why = format!("asked the runner {tries} times in vain: {message}");
+    postpone(app, lease, Postponed { id: run.id, state, waiting: Some(&why), tries, due_at }).await
+}
+
+/// Until when a run may still report whose submission had no clear answer.
+fn last_hope(app: &App, run: &Run, now: DateTime<Utc>) -> DateTime<Utc> {
+    let runs = &app.settings.runs;
+    run.asked_at.unwrap_or(now) + seconds(runs.deadline_s) + seconds(runs.cancel_grace_s)
+}
+
+async fn submit(app: &App, runner: &dyn Runner, lease: Lease, run: &Run, job: &Job) -> Result<Asked> {
+    let mut nothing_there = run.state == RunState::Planned;
+    if !nothing_there && !runner.submit_is_idempotent(job) {
+        match runner.find(job).await {
+            Ok(Some(uid)) => return Ok(Asked::Accepted(uid)),
+            Ok(None) => nothing_there = true,
+            Err(error) => return Ok(Asked::NotSeen(error)),
         }
         // Looking took its time: nobody else may have taken the run over before it is asked for again.
-        match renew(app, run).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(None),
-            Err(error) => {
-                return Err(RunnerError::Unavailable { message: error.to_string(), retry_after: None });
-            }
+        let mut tx = app.db.begin().await?;
+        let until = app.now() + (lease.until - lease.now);
+        let held = store::run::renew(&mut tx.conn(), run.id, Lease { until, ..lease }).await?;
+        tx.commit().await?;
+        if !held {
+            return Ok(Asked::Overtaken);
         }
     }
-    runner.submit(job).await.map(Some)
+    Ok(match runner.submit(job).await {
+        Ok(uid) => Asked::Accepted(uid),
+        Err(error) => Asked::Failed { error, nothing_there },
+    })
 }
 
-async fn renew(app: &App, run: &Run) -> Result<bool> {
-    let mut tx = app.db.begin().await?;
-    let held = store::run::renew(&mut tx.conn(), run.id, app.lease()).await?;
-    tx.commit().await?;
-    Ok(held)
-}
-
-async fn accept(app: &App, run: &Run, uid: &str) -> Result<()> {
+async fn accept(app: &App, lease: Lease, run: &Run, uid: &str) -> Result<()> {
     let now = app.now();
     let (poll, deadline) = progress::first_dates(app, now);
     let mut tx = app.db.begin().await?;
@@ -146,7 +165,7 @@ async fn accept(app: &App, run: &Run, uid: &str) -> Result<()> {
         Err(store::Error::Conflict(_)) => {
             drop(tx);
             let why = format!("the runner gave it the uid `{}`, which another run has", cut(uid, 80));
-            return give_up(app, run, &why).await;
+            return give_up(app, lease, run, &why).await;
         }
         Err(error) => return Err(error.into()),
     }
@@ -159,18 +178,22 @@ async fn accept(app: &App, run: &Run, uid: &str) -> Result<()> {
     Ok(())
 }
 
-async fn postpone(app: &App, step: Postponed<'_>) -> Result<()> {
+async fn postpone(app: &App, lease: Lease, step: Postponed<'_>) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    store::run::postpone(&mut tx.conn(), app.worker, step).await?;
+    store::run::postpone(&mut tx.conn(), lease.worker, step).await?;
     tx.commit().await?;
     Ok(())
 }
 
-/// Ends a run that will have no results: what it planned is MISS, for this reason.
-pub(super) async fn give_up(app: &App, run: &Run, why: &str) -> Result<()> {
+/// Ends a run that will have no results: what it planned is MISS, for this reason. Nothing happens to a run that has
+/// been overtaken, by a callback or by another claim: its results may be on their way.
+pub(super) async fn give_up(app: &App, lease: Lease, run: &Run, why: &str) -> Result<()> {
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
     let Some(run) = store::run::lock(conn, run.id).await? else { return Ok(()) };
+    if run.lease_holder != Some(lease.worker) {
+        return Ok(());
+    }
     let conclusion = conclusion::without_results(&planned_tests(&run.request.0), why);
     progress::end(app, conn, &run, &conclusion, &Ending::finished(), app.now()).await?;
     tx.commit().await?;

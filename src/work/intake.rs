@@ -8,12 +8,13 @@ use crate::work::Activation;
 const LIMIT: i64 = 4;
 
 pub(super) async fn activate(app: &App) -> Result<Activation> {
+    let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let submissions = store::submission::claim(&mut tx.conn(), app.lease(), LIMIT).await?;
+    let submissions = store::submission::claim(&mut tx.conn(), lease, LIMIT).await?;
     let next = store::submission::next_due(&mut tx.conn()).await?;
     tx.commit().await?;
     for submission in &submissions {
-        submission::settle(app, submission).await?;
+        submission::settle(app, lease, submission).await?;
     }
     Ok(Activation { done: submissions.len(), next })
 }

@@ -2,7 +2,7 @@
 
 use crate::app::{App, Result};
 use crate::runner::{Runner, RunnerError};
-use crate::store::run::Run;
+use crate::store::run::{Lease, Run};
 use crate::work::{Activation, dispatch};
 use crate::{entropy, store};
 
@@ -18,18 +18,19 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     if runner.not_ready().is_some() {
         return Ok(Activation::default());
     }
+    let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let runs = store::run::claim_stops(&mut tx.conn(), name, app.lease(), LIMIT).await?;
+    let runs = store::run::claim_stops(&mut tx.conn(), name, lease, LIMIT).await?;
     let next = store::run::next_stop(&mut tx.conn(), name).await?;
     tx.commit().await?;
     let done = runs.len();
     for run in runs {
-        tell(app, runner.as_ref(), run).await?;
+        tell(app, runner.as_ref(), lease, run).await?;
     }
     Ok(Activation { done, next })
 }
 
-async fn tell(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
+async fn tell(app: &App, runner: &dyn Runner, lease: Lease, run: Run) -> Result<()> {
     let mut job = dispatch::job(app, &run);
     let tries = run.tries + 1;
     let told = match &job.uid {
@@ -47,13 +48,13 @@ async fn tell(app: &App, runner: &dyn Runner, run: Run) -> Result<()> {
     let again = match told {
         Ok(()) | Err(RunnerError::Unknown(_) | RunnerError::Refused(_)) => None,
         Err(_) if tries >= i64::from(app.settings.runs.max_tries) => None,
-        Err(_) => {
+        Err(error) => {
             let attempt = u32::try_from(tries).unwrap_or(u32::MAX);
-            Some(app.now() + app.runner_backoff().delay(attempt, entropy::unit()))
+            Some(app.now() + app.runner_backoff().delay_honouring(attempt, entropy::unit(), error.retry_after()))
         }
     };
     let mut tx = app.db.begin().await?;
-    store::run::stopped(&mut tx.conn(), app.worker, run.id, again, if again.is_some() { tries } else { 0 }).await?;
+    store::run::stopped(&mut tx.conn(), lease.worker, run.id, again, if again.is_some() { tries } else { 0 }).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;
 use crate::support::fake_server::Answer;
-use crate::support::fake_tuxsuite::{CANCEL_BUILD, CANCEL_TEST, LIST_TESTS, SUBMIT_BUILDS, SUBMIT_TESTS};
+use crate::support::fake_tuxsuite::{CANCEL_BUILD, CANCEL_TEST, LIST_TESTS, STORAGE, SUBMIT_BUILDS, SUBMIT_TESTS};
 use crate::support::on_both;
-use crate::support::runs::{held, text};
+use crate::support::runs::{held, text, unavailable};
 
 /// The bridge's request for the tests that the runs of this file hold.
 fn bridge_request() -> serde_json::Value {
@@ -97,6 +97,18 @@ on_both! {
         assert_eq!(app.run_in(&run, "canceled").await["status"], "MISS");
         app.advance(TimeDelta::days(2)).await;
         assert_eq!((app.asked(CANCEL_TEST), app.asked(CANCEL_BUILD)), (1, 1), "who was told is not told again");
+    }
+
+    async fn a_run_that_is_over_at_its_runner_is_not_canceled(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
+        app.tuxsuite.server.answer_next(STORAGE, unavailable());
+        app.call_back(&app.tuxsuite.finish_test(&uid, "pass", &[("ltp-smoke", "pass")])).await.expect(204);
+        app.settle().await;
+        app.run_in(&run, "collecting").await;
+        app.post_empty(&format!("/api/v1/runs/{run}/cancel")).await.expect(409);
+        app.advance(TimeDelta::minutes(11)).await;
+        assert_eq!(app.run_in(&run, "finished").await["status"], "PASS");
     }
 
     async fn a_run_that_is_canceled_before_it_is_asked_for_never_reaches_its_runner(db: TestDb) {

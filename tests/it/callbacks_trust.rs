@@ -130,7 +130,7 @@ on_both! {
     }
 
     async fn an_unsigned_callback_is_a_hint_and_the_runner_is_asked(db: TestDb) {
-        let app = TestApp::start(db).await;
+        let app = TestApp::start_with(db, |settings| settings.runs.poll_interval_s = 600).await;
         let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
         // A liar who knows the uid and makes up an end, results and a place for them.
         let lie = json!({"kind": "test", "status": {
@@ -144,7 +144,13 @@ on_both! {
         assert!(text(&hint, "reason").contains("asked instead"), "{hint}");
         assert_eq!((app.asked(GET_TEST), app.sink.server.requests().len()), (1, 0));
         app.run_in(&run, "running").await;
+        for number in 0..5 {
+            post(&app, TESTS, &about(&uid, number), None).await.expect(204);
+        }
+        app.settle().await;
+        assert_eq!((app.asked(GET_TEST), app.items("/api/v1/callbacks").await.len()), (1, 1), "one hint a minute will do");
 
+        app.clock.advance(TimeDelta::minutes(2));
         app.tuxsuite.finish_test(&uid, "fail", &[("ltp-smoke", "fail")]);
         post(&app, TESTS, &app.tuxsuite.callback(&uid).body, None).await.expect(204);
         app.settle().await;

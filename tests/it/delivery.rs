@@ -25,6 +25,9 @@ on_both! {
             (status(503, ""), "answered 503"),
             (status(408, ""), "answered 408"),
             (status(429, ""), "answered 429"),
+            (status(404, "no such page"), "answered 404 Not Found, which is not about the report: no such page"),
+            (status(405, ""), "is the URL right?"),
+            (status(409, ""), "answered 409"),
             (Answer::Garbage, "200 without a receipt: {\"uid\": <html>"),
             (status(200, r#"{"id":"0","status":"error","message":"no"}"#), "200 without a receipt"),
             (status(200, r#"{"status":"ok","message":"no id"}"#), "200 without a receipt"),
@@ -85,7 +88,7 @@ on_both! {
         app.sink.server.wait_for("the slow request", || (app.submits() == 1).then_some(())).await;
         let more = app.hand_in("second", 2).await;
         app.expect_states(&[("pending", 5)]).await;
-        assert_eq!(app.sync_results().await, 5);
+        assert_eq!(app.sync_results().await, 2, "what is on its way is left to the worker that sends it");
         gate.notify_one();
         work.await.unwrap();
         app.deliver().await;
@@ -153,7 +156,7 @@ on_both! {
 
     async fn a_refused_batch_is_halved_until_the_bad_object_is_alone(db: TestDb) {
         let app = TestApp::start(db).await;
-        for code in [400_u16, 404, 409, 413, 422] {
+        for code in [400_u16, 413, 422] {
             let ids = app.hand_in(&format!("job-{code}"), 16).await;
             app.sink.refuse_reports_with(&ids[11], code);
             let before = app.submits();
@@ -168,7 +171,7 @@ on_both! {
             // 16, then 8+8, 4+4, 2+2, 1+1.
             assert_eq!(app.submits() - before, 9, "{code}");
         }
-        app.expect_states(&[("dead", 5), ("delivered", 75)]).await;
+        app.expect_states(&[("dead", 3), ("delivered", 45)]).await;
         assert_eq!(app.advance(TimeDelta::days(2)).await, 0, "a dead letter waits for an operator");
     }
 

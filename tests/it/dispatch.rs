@@ -33,6 +33,7 @@ fn too_many() -> Answer {
 fn failures() -> Vec<(Answer, &'static str)> {
     vec![
         (too_many(), "said 429"),
+        (status(401), "Check TUXSUITE_TOKEN"),
         (status(500), "said 500"),
         (status(502), "said 502"),
         (status(503), "said 503"),
@@ -88,8 +89,8 @@ on_both! {
         let app = TestApp::start_with(db, insistent).await;
         for (number, (answer, why)) in failures().into_iter().enumerate() {
             let what = format!("{answer:?}");
-            // 429 and 503 come before anything is done; after the others the job may be there.
-            let is_clear = matches!(answer, Answer::Status(429 | 503, ..));
+            // These come before anything is done; after the others the job may be there.
+            let is_clear = matches!(answer, Answer::Status(401 | 429 | 503, ..));
             let is_lost = matches!(answer, Answer::Lost);
             let (posts, looks) = (app.asked(SUBMIT_TESTS), app.asked(LIST_TESTS));
             app.tuxsuite.server.answer_next(SUBMIT_TESTS, answer);
@@ -186,10 +187,42 @@ on_both! {
         assert_eq!((app.asked(SUBMIT_TESTS), app.asked(SUBMIT_BUILDS)), (3, 3), "nobody is asked after the end");
     }
 
+    async fn a_run_that_its_runner_may_have_is_not_missed_while_its_result_may_come(db: TestDb) {
+        let app = TestApp::start_with(db, |settings| {
+            insistent(settings);
+            settings.runs.max_tries = 2;
+            settings.runs.deadline_s = 3600;
+            settings.runs.cancel_grace_s = 600;
+        }).await;
+        for _ in 0..100 {
+            app.tuxsuite.server.answer_next(LIST_TESTS, status(500));
+        }
+        let mut runs = Vec::new();
+        for number in 0..2 {
+            app.tuxsuite.server.answer_next(SUBMIT_TESTS, Answer::Lost);
+            runs.push(app.plan_tests(&format!("maestro:{number}"), &["ltp-smoke"]).await);
+            app.settle().await;
+        }
+        for _ in 0..4 {
+            app.advance(LONG).await;
+        }
+        for run in &runs {
+            let waits = app.run_in(run, "submitting").await;
+            assert!(waits["tries"].as_i64().is_some_and(|tries| tries > 2), "{waits}");
+        }
+        let uid = text(&app.tuxsuite.tests()[0], "uid");
+        app.call_back(&app.tuxsuite.finish_test(&uid, "pass", &[("ltp-smoke", "pass")])).await.expect(204);
+        app.settle().await;
+        assert_eq!(app.run_in(&runs[0], "finished").await["status"], "PASS");
+        app.advance(TimeDelta::hours(2)).await;
+        let over = app.run_in(&runs[1], "finished").await;
+        assert_eq!((&over["status"], app.asked(SUBMIT_TESTS)), (&json!("MISS"), 2), "{over}");
+    }
+
     async fn a_refusal_is_final_at_once_and_in_the_runners_words(db: TestDb) {
         let app = TestApp::start(db).await;
         let mut want = Vec::new();
-        for (number, (code, hint)) in [(400, ""), (401, "TUXSUITE_TOKEN"), (403, ""), (404, "TUXSUITE_PROJECT"), (422, "")].into_iter().enumerate() {
+        for (number, (code, hint)) in [(400, ""), (403, ""), (404, "TUXSUITE_PROJECT"), (422, "")].into_iter().enumerate() {
             app.tuxsuite.server.answer_next(SUBMIT_TESTS, status(code));
             app.tuxsuite.server.answer_next(SUBMIT_BUILDS, status(code));
             let test = format!("t{code}");
@@ -240,7 +273,7 @@ on_both! {
         app.advance(TimeDelta::seconds(118)).await;
         assert_eq!(app.asked(SUBMIT_BUILDS), 4, "the second pause is twice as long");
         app.advance(TimeDelta::seconds(2)).await;
-        assert!(app.tuxsuite.builds().len() == 1, "the probe goes through and closes the breaker");
+        assert_eq!(app.tuxsuite.builds().len(), 1, "the probe goes through and closes the breaker");
         app.advance(TimeDelta::minutes(4)).await;
         app.run_in(&first, "running").await;
         app.run_in(&second, "running").await;

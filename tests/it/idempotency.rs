@@ -35,7 +35,7 @@ on_both! {
         let headers = [JSON, ("idempotency-key", "k")];
         app.post_raw("/api/v1/builds/run", &headers, build("master")).await.expect(204);
         let refused = app.post_raw("/api/v1/builds/run", &headers, build("next")).await.expect(422);
-        assert!(refused.json()["detail"].as_str().unwrap().contains("another build"), "{}", refused.text);
+        assert!(refused.text.contains("another build"), "{}", refused.text);
         assert_eq!(app.items("/api/v1/builds").await.len(), 1);
         let long = "k".repeat(256);
         app.post_raw("/api/v1/builds/run", &[JSON, ("idempotency-key", &long)], build("master")).await.expect(422);

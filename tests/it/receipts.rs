@@ -115,25 +115,37 @@ on_both! {
         assert_eq!(app.delivery_of(&ids[1]).await["state"], "delivered", "it was never alone in a report that failed");
     }
 
-    async fn what_is_never_processed_is_sent_again(db: TestDb) {
+    async fn what_is_not_processed_is_asked_after_for_ever_and_not_sent_again(db: TestDb) {
         let app = TestApp::start_with(db, |settings| settings.kcidb.receipt_timeout_s = 600).await;
         app.sink.accept_as("ready");
         let ids = app.hand_in("job", 2).await;
         app.settle().await;
-        for _ in 0..19 {
+        for _ in 0..40 {
+            let questions = app.questions();
             app.advance(TimeDelta::seconds(30)).await;
+            assert_eq!(app.questions(), questions + 1);
         }
-        assert_eq!(app.submits(), 1, "asked for ten minutes, and not yet given up");
-        assert!(app.questions() <= 25, "{}", app.questions());
-        app.sink.accept_as("processed");
+        let waits = app.delivery_of(&ids[0]).await;
+        assert_eq!(waits["state"], "sent");
+        assert!(text(&waits, "reason").contains("not processed it yet"), "{waits}");
+        assert!(app.pause_of(&waits) <= TimeDelta::seconds(30), "{waits}");
+        app.sink.settle(&app.sink.reports()[0].id, "processed");
         app.advance(TimeDelta::seconds(30)).await;
-        app.deliver().await;
-        assert_eq!(app.submits(), 2);
         app.expect_states(&[("delivered", 2)]).await;
-        assert_eq!(app.times_at_sink(&ids), [2, 2], "the same ids: the sink keeps the first");
-        for delivered in app.deliveries_in("delivered").await {
-            assert_eq!((&delivered["tries"], &delivered["receipt"]), (&json!(1), &json!(app.sink.reports()[1].id)));
-        }
+        assert_eq!(app.times_at_sink(&ids), [1, 1], "the sink had it: a second copy would not have helped");
+    }
+
+    async fn a_receipt_that_is_found_again_is_followed_to_its_end(db: TestDb) {
+        let app = TestApp::start(db).await;
+        app.sink.accept_as("notfound");
+        let ids = app.hand_in("job", 1).await;
+        app.settle().await;
+        app.advance(TimeDelta::minutes(59)).await;
+        assert_eq!(app.delivery_of(&ids[0]).await["state"], "sent");
+        app.sink.settle(&app.sink.reports()[0].id, "processed");
+        app.advance(TimeDelta::seconds(30)).await;
+        app.expect_states(&[("delivered", 1)]).await;
+        assert_eq!(app.submits(), 1);
     }
 
     async fn a_sink_that_forgets_its_receipts_is_believed_in_the_end(db: TestDb) {
@@ -152,18 +164,20 @@ on_both! {
         assert!(text(&delivered, "reason").contains("taken 3 times by the sink, which then forgot it"), "{delivered}");
     }
 
-    async fn a_sink_without_receipts_is_taken_at_its_word(db: TestDb) {
-        let app = TestApp::start(db).await;
+    async fn a_sink_without_receipts_is_taken_at_its_word_in_the_end(db: TestDb) {
+        let app = TestApp::start_with(db, |settings| settings.kcidb.receipt_timeout_s = 60).await;
         for (status, body) in [(404, "Not Found"), (405, "")] {
             let ids = app.hand_in(&format!("job-{status}"), 2).await;
-            app.sink.server.answer_next(STATUS, Answer::Status(status, body.to_owned(), Vec::new()));
-            app.deliver().await;
+            app.settle().await;
+            for state in ["sent", "delivered"] {
+                app.sink.server.answer_next(STATUS, Answer::Status(status, body.to_owned(), Vec::new()));
+                app.advance(TimeDelta::seconds(59)).await;
+                assert_eq!(app.delivery_of(&ids[0]).await["state"], state, "{status}");
+            }
             let delivered = app.delivery_of(&ids[0]).await;
-            assert_eq!(delivered["state"], "delivered", "{delivered}");
             assert!(text(&delivered, "reason").contains("tells nothing of receipts"), "{delivered}");
+            assert_eq!(app.times_at_sink(&ids), [1, 1]);
         }
-        let app = app.restart_with(|_| {}).await;
-        assert_eq!(app.submits(), 2);
     }
 
     async fn an_address_that_has_no_status_beside_it_is_not_asked(db: TestDb) {

@@ -121,7 +121,7 @@ pub fn observe_build(object: &Value) -> Result<Observation, Malformed> {
         subject: Subject::Build,
         phase,
         verdict,
-        message: owned(object, "status_message").or_else(|| owned(object, "retry_message")),
+        message: owned(object, "status_message").or_else(|| owned(object, "retry_message")).map(|words| short(&words)),
         started_at: started_at(object),
         duration_s: duration(object),
         download_url,
@@ -150,7 +150,8 @@ pub fn observe_test(object: &Value) -> Result<Observation, Malformed> {
     let last_retry = object.get("retries_messages").and_then(Value::as_array).and_then(|messages| messages.last());
     let message = in_vain
         .or_else(|| owned(object, "status_message"))
-        .or_else(|| last_retry.and_then(Value::as_str).filter(|message| !message.is_empty()).map(str::to_owned));
+        .or_else(|| last_retry.and_then(Value::as_str).filter(|message| !message.is_empty()).map(str::to_owned))
+        .map(|words| short(&words));
     Ok(Observation {
         uid,
         subject: Subject::Tests,
@@ -275,6 +276,11 @@ fn outcome(word: &Value) -> TestOutcome {
 /// The member's text, where it has one that is not empty.
 fn text<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// Words that go into the reason of every test of a job are bounded.
+fn short(words: &str) -> String {
+    words.chars().take(2_000).collect()
 }
 
 fn owned(object: &Value, key: &str) -> Option<String> {

@@ -1,21 +1,16 @@
 //! Replays the answers that were recorded off a running kcidb-restd.
 //!
 //! What the router alone answers (pages, 404, 405) and what the spool's state decides is not replayed here: a
-//! submission's id and state are taken from the recorded answer, and all the rest must follow. The recorded tokens are
-//! blanked out, so each case gets a token with the property or the fault that its name and its answer tell of; how the
-//! claims were spelt is not known, so the column in a message about them is not compared.
+//! submission's id and state are taken from the recorded answer, and all the rest must follow.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
+use super::golden_tokens::{SECRETS, token_for, without_column};
 use super::token;
 use super::wire::{Reply, SubmissionState, check_status_id, check_submission, status_id, submission_text};
 
 const FILE: &str = "restd_responses.json";
-const SECRETS: [&str; 2] = ["the primary secret of these tests", "the second secret of these tests"];
 const NOW: i64 = 1_800_000_000;
 
 fn files() -> Vec<Value> {
@@ -28,63 +23,13 @@ fn files() -> Vec<Value> {
         .collect()
 }
 
-/// The seconds in a name such as `expired 30s ago`, `expired 1h ago`.
-fn age_s(name: &str) -> Option<i64> {
-    let word = name.split("expired ").nth(1)?.split(' ').next()?;
-    let (number, unit) = word.split_at(word.find(|character: char| !character.is_ascii_digit())?);
-    let unit = match unit {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    Some(number.parse::<i64>().ok()? * unit)
-}
-
-fn token_for(name: &str, message: &str) -> String {
-    let mut claims = json!({"origin": "riscv", "exp": NOW + 1_000});
-    let mut algorithm = Algorithm::HS256;
-    let mut secret = if name.contains("unified secret") { SECRETS[1] } else { SECRETS[0] };
-    if let Some(age) = age_s(name) {
-        claims["exp"] = json!(NOW - age);
-    }
-    if name.contains("nbf") {
-        claims["nbf"] = json!(NOW + 10_000);
-    }
-    if name.contains("extra claims") {
-        claims["more"] = json!({"of": ["this"]});
-    }
-    match message {
-        "ExpiredSignature" if age_s(name).is_none() => claims["exp"] = json!(NOW - 3_600),
-        "InvalidSignature" => secret = "a secret of somebody else",
-        "InvalidAlgorithm" => algorithm = if name.contains("384") { Algorithm::HS384 } else { Algorithm::HS512 },
-        "InvalidAudience" => claims["aud"] = json!("someone"),
-        "Missing required claim: exp" if name.contains("string") => claims["exp"] = json!("1900000000"),
-        "Missing required claim: exp" => claims = json!({"origin": "riscv"}),
-        _ if message.contains("missing field `origin`") => claims = json!({"exp": NOW + 1_000}),
-        _ if message.contains("integer `5`") => claims["origin"] = json!(5),
-        _ => {}
-    }
-    let token = encode(&Header::new(algorithm), &claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap();
-    match message {
-        "InvalidToken" => token.replace('.', ""),
-        _ if message.contains("unknown variant `none`") => {
-            let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"JWT"}"#);
-            let payload = token.split('.').nth(1).unwrap();
-            format!("{head}.{payload}.")
-        }
-        _ => token,
-    }
-}
-
 fn reply(case: &Value) -> Result<Reply, Reply> {
     let name = case["name"].as_str().unwrap();
     let (request, recorded) = (&case["request"], &case["response"]);
     let message = recorded["json"]["message"].as_str().unwrap_or_default();
     let authenticate = || {
         let header = request["headers"]["Authorization"].as_str();
-        let header = header.map(|header| header.replace("<jwt>", &token_for(name, message)));
+        let header = header.map(|header| header.replace("<jwt>", &token_for(name, message, NOW)));
         let now: DateTime<Utc> = DateTime::from_timestamp(NOW, 0).unwrap();
         let secrets = if name.starts_with("empty secret") { &[""][..] } else { &SECRETS };
         token::check(header.as_deref(), secrets, now).map_err(|message| Reply::unauthorized(&message))
@@ -126,10 +71,6 @@ fn reply(case: &Value) -> Result<Reply, Reply> {
 fn is_ours(case: &Value) -> bool {
     let path = case["request"]["path"].as_str().unwrap().split('?').next().unwrap();
     ["/authtest", "/status", "/submit"].contains(&path) && case["response"]["status"] != 405
-}
-
-fn without_column(text: &str) -> &str {
-    if text.contains("JSON error") { text.split(" at line").next().unwrap() } else { text }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_tokens;
 pub mod token;
 pub mod wire;
 
@@ -23,6 +25,9 @@ use crate::http::problem::{Code, Problem, Result};
 use crate::http::restd::wire::{Answer, Reply};
 use crate::http::{access, body};
 use crate::store;
+
+/// How much is read of a body whose sender may not submit, in bytes.
+const MAX_STRANGERS_BYTES: usize = 64 << 10;
 
 /// Who submits: the origin of a JWT, or the holder of one of our tokens; nothing where nobody is asked.
 fn authenticate(app: &App, headers: &HeaderMap, needed: Scope) -> Result<String, Reply> {
@@ -62,13 +67,18 @@ pub(crate) async fn submit(State(app): State<App>, headers: HeaderMap, body: Bod
 }
 
 async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Response> {
-    let bytes = match body::read(body, app.settings.intake.max_body_bytes).await {
+    let authenticated = authenticate(app, headers, Scope::Submit).map_err(Reply::into_response);
+    // A stranger's body is read only as far as kcidb-restd's order of refusals needs.
+    let most = if authenticated.is_ok() { app.settings.intake.max_body_bytes } else { MAX_STRANGERS_BYTES };
+    let bytes = match body::read(body, most).await {
         Ok(bytes) => bytes,
-        Err(problem) if problem.code() == Code::TooLarge => return Err(Reply::too_large().into_response()),
+        Err(problem) if problem.code() == Code::TooLarge => {
+            return Err(authenticated.err().unwrap_or_else(|| Reply::too_large().into_response()));
+        }
         Err(problem) => return Err(problem.into_response()),
     };
     let text = wire::submission_text(&bytes).map_err(Reply::into_response)?;
-    let origin = authenticate(app, headers, Scope::Submit).map_err(Reply::into_response)?;
+    let origin = authenticated?;
     wire::check_submission(text).map_err(Reply::into_response)?;
     let size = bytes.len();
     let id = app::submission::submit(app, origin, bytes.to_vec()).await.map_err(failed)?;

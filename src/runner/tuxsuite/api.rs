@@ -140,9 +140,10 @@ impl Api {
         }
         let message = format!("TuxSuite answered {status}: {}", reason(&response.body));
         match status.as_u16() {
-            401 => Err(RunnerError::Refused(format!("{message}. Check TUXSUITE_TOKEN"))),
-            // A server or gateway that failed half-way may have started the job.
-            500 | 502 | 504 if effect == Effect::Once => Err(RunnerError::Unclear(message)),
+            // Not about the job: an operator can mend it while the job waits.
+            401 => Err(self.unavailable(format!("{message}. Check TUXSUITE_TOKEN"), &response.headers)),
+            // A server or gateway that failed half-way may have started the job; 503 is TuxSuite's word for "later".
+            408 | 500..=502 | 504..=599 if effect == Effect::Once => Err(RunnerError::Unclear(message)),
             408 | 413 | 429 | 500..=599 => Err(self.unavailable(message, &response.headers)),
             _ => Err(RunnerError::Refused(message)),
         }

@@ -53,9 +53,13 @@ impl Api {
         collected: &mut Collected,
     ) -> Result<(), RunnerError> {
         let url = artifact(folder, "results.json")?;
-        let Some(file) = self.fetch(url, self.options.max_results_bytes, Keep::Head).await? else { return Ok(()) };
+        // A callback may be faster than the storage: a file that is not there yet, or only half, may be there later.
+        let not_yet = |message: String| RunnerError::Unavailable { message, retry_after: None };
+        let Some(file) = self.fetch(url, self.options.max_results_bytes, Keep::Head).await? else {
+            return Err(not_yet("TuxSuite's storage has no results.json for it".to_owned()));
+        };
         let mut files = results::read(&file.body)
-            .map_err(|error| RunnerError::Refused(format!("TuxSuite's results.json cannot be read: {error}")))?;
+            .map_err(|error| not_yet(format!("TuxSuite's results.json cannot be read: {error}")))?;
         if let RunRequest::Tests(asked) = request {
             for test in &asked.tests {
                 if let Some(step) = files.steps.remove(test) {

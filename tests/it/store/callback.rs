@@ -144,20 +144,52 @@ on_both! {
         assert_eq!(committed!(db, conn => callback::claim(conn, lease(other, 5, 40), 9)).len(), 2);
     }
 
-    async fn only_what_no_run_was_found_for_is_counted_and_forgotten(db: TestDb) {
+    async fn what_anybody_can_send_is_counted_while_it_waits(db: TestDb) {
         let db = db.open().await;
         let run = running(&db, &tests_of("riscv:b", &["t"], at(0)), "u").await;
-        let old = a_callback("nobody", "old", micros(99));
-        let young = a_callback("nobody", "young", micros(100));
-        let known = NewCallback { run_id: Some(run), ..a_callback("u", "known", at(-9)) };
-        let refused = NewCallback { state: CallbackState::Refused, ..a_callback("u", "refused", at(-9)) };
-        let all = [old.clone(), young.clone(), known.clone(), refused.clone()];
-        committed!(db, conn => callback::receive(conn, &all));
+        let signed = NewCallback { trust: Trust::Signature, ..a_callback("nobody", "signed", at(0)) };
+        let known = NewCallback { run_id: Some(run), ..a_callback("u", "known", at(0)) };
+        let refused = NewCallback { state: CallbackState::Refused, ..a_callback("u", "refused", at(0)) };
+        let waits = [a_callback("nobody", "1", at(0)), a_callback("nobody", "2", at(0))];
+        committed!(db, conn => callback::receive(conn, &[signed, known, refused]));
+        assert_eq!(read!(db, conn => callback::count_unknown(conn)), 0);
+        committed!(db, conn => callback::receive(conn, &waits));
         assert_eq!(read!(db, conn => callback::count_unknown(conn)), 2);
-        assert_eq!(committed!(db, conn => callback::expire(conn, micros(100))), 1);
-        assert_eq!(read!(db, conn => callback::count_unknown(conn)), 1);
-        for (callback, stays) in [(old, false), (young, true), (known, true), (refused, true)] {
-            assert_eq!(read!(db, conn => callback::by_id(conn, callback.id)).is_some(), stays, "{callback:?}");
+    }
+
+    async fn what_no_run_was_found_for_or_anybody_sent_is_forgotten_in_the_end(db: TestDb) {
+        let db = db.open().await;
+        let run = running(&db, &tests_of("riscv:b", &["t"], at(0)), "u").await;
+        let trusted = |body: &str| NewCallback { trust: Trust::Signature, ..a_callback("u", body, micros(99)) };
+        let forgotten = [
+            a_callback("nobody", "a stranger's", micros(99)),
+            NewCallback { run_id: Some(run), ..a_callback("u", "a stranger's of a run", micros(99)) },
+            trusted("of nobody's run"),
+        ];
+        let kept = [
+            a_callback("nobody", "young", micros(100)),
+            NewCallback { run_id: Some(run), ..trusted("of a run") },
+            NewCallback { state: CallbackState::Refused, ..trusted("evidence") },
+        ];
+        committed!(db, conn => callback::receive(conn, &[forgotten.to_vec(), kept.to_vec()].concat()));
+        assert_eq!(committed!(db, conn => callback::expire(conn, micros(100))), 3);
+        for callback in forgotten {
+            assert!(read!(db, conn => callback::by_id(conn, callback.id)).is_none(), "{callback:?}");
+        }
+        for callback in kept {
+            assert!(read!(db, conn => callback::by_id(conn, callback.id)).is_some(), "{callback:?}");
+        }
+    }
+
+    async fn a_stranger_s_hint_about_a_run_is_known_by_its_time(db: TestDb) {
+        let db = db.open().await;
+        let run = running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await;
+        let other = running(&db, &tests_of("riscv:b", &["t"], at(0)), "v").await;
+        let hint = NewCallback { run_id: Some(run), ..a_callback("u", "hint", micros(50)) };
+        let signed = NewCallback { run_id: Some(other), trust: Trust::Signature, ..a_callback("v", "signed", micros(50)) };
+        committed!(db, conn => callback::receive(conn, &[hint, signed]));
+        for (run, since, came) in [(run, 49, true), (run, 50, false), (run, 51, false), (other, 49, false)] {
+            assert_eq!(read!(db, conn => callback::hinted_since(conn, run, micros(since))), came, "{since}");
         }
     }
 

@@ -11,7 +11,7 @@ use testyard::store::run::{Lease, Postponed};
 use testyard::store::{Db, callback, delivery, run, submission};
 
 use super::{
-    a_callback, a_delivery, a_submission, at, committed, lease, micros, read, stored, tests_of, worker,
+    a_callback, a_delivery, a_submission, at, committed, finish, lease, micros, read, stored, tests_of, worker,
 };
 use crate::support::db::TestDb;
 use crate::support::on_both;
@@ -159,7 +159,7 @@ on_both! {
         committed!(db, conn => run::plan(conn, std::slice::from_ref(&new)));
         let me = worker();
         committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(me, 0, 40), 9));
-        super::finish(&db, new.id, at(1)).await;
+        finish(&db, new.id, at(1)).await;
         let step = Postponed { id: new.id, state: RunState::Planned, waiting: None, tries: 2, due_at: at(5) };
         assert!(!committed!(db, conn => run::postpone(conn, me, step)));
         assert_eq!(stored(&db, new.id).await.state, RunState::Finished);

@@ -14,7 +14,11 @@ fn functions(module: &str, source: &str) -> Vec<(String, String)> {
                 .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
                 .collect();
             let method = line.starts_with(' ');
-            let calls = if method { (format!(".{name}("), format!("Db::{name}(")) } else { (format!("{module}::{name}("), String::new()) };
+            let calls = if method {
+                (format!(".{name}("), format!("Db::{name}("))
+            } else {
+                (format!("{module}::{name}("), String::new())
+            };
             Some(calls)
         })
         .collect()
@@ -23,9 +27,14 @@ fn functions(module: &str, source: &str) -> Vec<(String, String)> {
 /// The functions of a source file that no test calls. Comments call nothing.
 fn untested(module: &str, source: &str, tests: &str) -> Vec<String> {
     let calls = |call: &str| {
-        !call.is_empty() && tests.lines().any(|line| !line.trim_start().starts_with("//") && line.replace("::<", "(").contains(call))
+        !call.is_empty()
+            && tests.lines().any(|line| !line.trim_start().starts_with("//") && line.replace("::<", "(").contains(call))
     };
-    functions(module, source).into_iter().filter(|(one, other)| !calls(one) && !calls(other)).map(|(name, _)| name).collect()
+    functions(module, source)
+        .into_iter()
+        .filter(|(one, other)| !calls(one) && !calls(other))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 fn rust_files(folder: &Path) -> Vec<(String, String)> {
@@ -49,8 +58,7 @@ fn every_function_of_the_storage_layer_is_tested() {
     let sources = rust_files(&root.join("src/store"));
     let all: usize = sources.iter().map(|(module, source)| functions(module, source).len()).sum();
     assert!(all > 60, "only {all} functions found: has the source moved?");
-    let untested: Vec<String> =
-        sources.iter().flat_map(|(module, source)| untested(module, source, &tests)).collect();
+    let untested: Vec<String> = sources.iter().flat_map(|(module, source)| untested(module, source, &tests)).collect();
     assert!(untested.is_empty(), "no test in tests/it/store calls {untested:?}");
 }
 

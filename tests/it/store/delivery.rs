@@ -86,10 +86,11 @@ on_both! {
     async fn the_sink_took_it_and_has_it(db: TestDb) {
         let db = db.open().await;
         let (me, ids) = claimed(&db, &[a_delivery("riscv:1", at(0))]).await;
-        let sent = Outcome::Sent { receipt: "r1", due_at: micros(7) };
+        let sent = Outcome::Sent { receipt: "r1", due_at: micros(7), together: 5 };
         assert_eq!(committed!(db, conn => delivery::settle(conn, me, &ids, &sent, micros(6))), 1);
         let one = show(&db, ids[0]).await;
         assert_eq!((one.state, one.receipt.as_deref(), one.sent_at), (DeliveryState::Sent, Some("r1"), Some(micros(6))));
+        assert_eq!(one.batch_limit, Some(5), "how many travelled together");
         assert_eq!(read!(db, conn => delivery::next_due(conn, DeliveryState::Sent)), Some(micros(7)));
         assert_eq!(read!(db, conn => delivery::next_due(conn, DeliveryState::Pending)), None);
         assert!(committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 99, 199), 9)).is_empty());
@@ -159,7 +160,7 @@ on_both! {
             let (me, waits) = claimed(&db, &[of(kind, "waits")]).await;
             committed!(db, conn => delivery::settle(conn, me, &waits, &again(None, true), at(1)));
             let (me, sent) = claimed(&db, &[of(kind, "sent")]).await;
-            let took = Outcome::Sent { receipt: "r", due_at: at(77) };
+            let took = Outcome::Sent { receipt: "r", due_at: at(77), together: 1 };
             committed!(db, conn => delivery::settle(conn, me, &sent, &took, at(1)));
             let invalid = NewDelivery { invalid: Some("x".into()), ..of(kind, "invalid") };
             committed!(db, conn => delivery::enqueue(conn, std::slice::from_ref(&invalid)));
@@ -182,7 +183,7 @@ on_both! {
         let db = db.open().await;
         let run = running(&db, &tests_of("riscv:b", &["t"], at(0)), "u").await;
         let (me, ids) = claimed(&db, &[a_delivery("riscv:sent", at(0))]).await;
-        let sent = Outcome::Sent { receipt: "r1", due_at: at(9) };
+        let sent = Outcome::Sent { receipt: "r1", due_at: at(9), together: 1 };
         committed!(db, conn => delivery::settle(conn, me, &ids, &sent, at(1)));
         let of_run = NewDelivery { run_id: Some(run), object_kind: ObjectKind::Build, ..a_delivery("riscv:run", at(1)) };
         let dead = NewDelivery { invalid: Some("x".into()), ..a_delivery("riscv:dead", at(2)) };

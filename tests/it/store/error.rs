@@ -60,7 +60,10 @@ async fn a_sqlite_file_that_another_process_locks_is_worth_another_try() {
 async fn a_query_that_postgres_cancels_is_worth_another_try() {
     let test = TestDb::new(Dialect::Postgres).await;
     let db = test.open().await;
-    for statement in ["SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)", "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)"] {
+    for statement in [
+        "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)",
+        "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)",
+    ] {
         let error = refused!(db, conn => conn.query(statement).execute());
         assert!(error.is_transient(), "{statement}: {error:?}");
     }
@@ -102,7 +105,12 @@ async fn a_server_that_is_away_is_worth_another_try_and_serves_again_when_it_is_
     let server = tokio::task::spawn_blocking(PostgresServer::own).await.unwrap();
     let db = Db::connect(server.url(), 4).await.unwrap();
     committed!(db, conn => testyard::store::build::insert(conn, &[a_build(at(0))]));
-    let server = tokio::task::spawn_blocking(move || { server.stop(); server }).await.unwrap();
+    let server = tokio::task::spawn_blocking(move || {
+        server.stop();
+        server
+    })
+    .await
+    .unwrap();
     let write = async || {
         let mut tx = db.begin().await?;
         testyard::store::build::insert(&mut tx.conn(), &[a_build(at(1))]).await?;
@@ -112,7 +120,12 @@ async fn a_server_that_is_away_is_worth_another_try_and_serves_again_when_it_is_
         let error = write().await.unwrap_err();
         assert!(error.is_transient(), "{error:?}");
     }
-    let _server = tokio::task::spawn_blocking(move || { server.start(); server }).await.unwrap();
+    let _server = tokio::task::spawn_blocking(move || {
+        server.start();
+        server
+    })
+    .await
+    .unwrap();
     // Each connection that broke may be met once more before it is replaced.
     let back = async {
         while let Err(error) = write().await {

@@ -101,6 +101,7 @@ pub(crate) fn a_build(now: DateTime<Utc>) -> Build {
         kconfig: Some("defconfig".into()),
         fragments: Json(vec!["CONFIG_KASAN=y".into(), "ä\"'\\\u{1F600}".into()]),
         created_at: now,
+        idempotency_key: None,
     }
 }
 

@@ -121,7 +121,16 @@ impl TestApp {
         let base = format!("http://{}", server.address().expect("an address"));
         let app = server.app().clone();
         tokio::spawn(server.serve());
-        Self { app, clock, tuxsuite, sink, base, http: super::http_client(), running: Running(lifecycle), db: Arc::new(db) }
+        Self {
+            app,
+            clock,
+            tuxsuite,
+            sink,
+            base,
+            http: super::http_client(),
+            running: Running(lifecycle),
+            db: Arc::new(db),
+        }
     }
 
     /// Stops the service and starts another one on the same database, with the same fakes, at the same time.

@@ -34,10 +34,8 @@ impl TestApp {
     /// As [`TestApp::hand_in`], for this build.
     pub(crate) async fn hand_in_for(&self, uid: &str, build: &str, count: usize) -> Vec<String> {
         let names: Vec<String> = (0..count).map(|number| format!("t{number}")).collect();
-        let tests: Vec<Value> = names
-            .iter()
-            .map(|name| json!({"test_name": name, "test_collection": "ltp", "result": "PASS"}))
-            .collect();
+        let tests: Vec<Value> =
+            names.iter().map(|name| json!({"test_name": name, "test_collection": "ltp", "result": "PASS"})).collect();
         let body = json!({"test_uid": uid, "build_id": build, "device": "board", "runtime": "lab", "tests": tests});
         self.post("/api/v1/tests/submit", &body).await.expect(204);
         names.iter().map(|name| test_id(uid, name)).collect()

@@ -163,6 +163,14 @@ on_both! {
         assert!(!committed!(db, conn => run::poll_now(conn, id, at(5))));
     }
 
+    async fn the_first_time_that_a_stop_was_asked_for_stays(db: TestDb) {
+        let db = db.open().await;
+        let id = running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await;
+        assert!(committed!(db, conn => run::asked_to_stop(conn, id, micros(7))));
+        assert!(!committed!(db, conn => run::asked_to_stop(conn, id, at(9))));
+        assert_eq!(stored(&db, id).await.stop_asked_at, Some(micros(7)));
+    }
+
     async fn stops_are_claimed_told_and_told_again(db: TestDb) {
         let db = db.open().await;
         let id = running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await;
