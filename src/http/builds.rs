@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -14,7 +14,7 @@ use crate::domain::run::{BuildRequest, RunState};
 use crate::domain::status::Status;
 use crate::domain::tuxsuite::request::check_tree;
 use crate::http::body;
-use crate::http::params::{Listing, Params};
+use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::http::runs::{Accepted, RunView};
 use crate::ids::{BuildId, RunId};

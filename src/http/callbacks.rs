@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,7 @@ use crate::app::{self, App};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::http::body;
 use crate::http::builds::{missing, read_id};
-use crate::http::params::{Listing, Params};
+use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{ProblemBody, Result};
 use crate::ids::{CallbackId, RunId};
 use crate::store;

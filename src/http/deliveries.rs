@@ -1,7 +1,7 @@
 //! Deliveries to sinks, the dead letters among them.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::app::{self, App};
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::http::builds::{missing, read_id};
-use crate::http::params::{Listing, Params};
+use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{ProblemBody, Result};
 use crate::ids::{DeliveryId, RunId};
 use crate::store;

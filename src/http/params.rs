@@ -1,10 +1,12 @@
-//! Query strings: every field known, repeated fields joined by OR, pages bounded.
+//! What stands in a URL. Paths: what cannot be read names nothing. Query strings: every field known, repeated fields
+//! joined by OR, pages bounded.
 
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawQuery};
 use axum::http::request::Parts;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -16,6 +18,21 @@ const DEFAULT_LIMIT: u32 = 50;
 
 /// How many items a page has at most.
 const MAX_LIMIT: u32 = 1000;
+
+/// The variable parts of a path. What is not text in UTF-8 names nothing: 404, as of any other name that is none.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(read)) => Ok(Self(read)),
+            Err(_) => Err(Problem::new(Code::NotFound, "the path holds what is not text in UTF-8: it names nothing")),
+        }
+    }
+}
 
 /// The fields of a query string, in their order.
 #[derive(Debug)]

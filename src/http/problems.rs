@@ -1,12 +1,12 @@
 //! What the `type` of a problem leads to: its description.
 
 use axum::Json;
-use axum::extract::Path;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::words::Word as _;
 use crate::http::builds::missing;
+use crate::http::params::Path;
 use crate::http::problem::{Code, ProblemBody, Result};
 
 /// A kind of problem.

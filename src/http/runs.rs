@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
@@ -15,7 +15,7 @@ use crate::domain::run::{RunKind, RunRequest, RunState, TestsRequest};
 use crate::domain::status::Status;
 use crate::http::body;
 use crate::http::builds::{missing, read_id};
-use crate::http::params::{Listing, Params};
+use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{ProblemBody, Result};
 use crate::ids::{BuildId, RunId};
 use crate::store;

@@ -1,7 +1,7 @@
 //! KCIDB submissions that others made here, for people to look at. `restd` has the door that they came through.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::domain::kcidb::object;
 use crate::domain::result::SubmissionState;
 use crate::http::builds::missing;
+use crate::http::params::Path;
 use crate::http::problem::{ProblemBody, Result};
 use crate::store;
 

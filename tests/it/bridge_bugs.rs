@@ -144,8 +144,8 @@ on_both! {
 
     async fn bug_08_version_origin_and_runtime_are_no_constants_and_the_platform_is_where_kernelci_reads_it(db: TestDb) {
         let app = TestApp::start_with(db, |settings| {
-            settings.kcidb.origin = "lab1".to_owned();
-            settings.tuxsuite.device = "qemu-riscv32".to_owned();
+            settings.kcidb.origin = "lab1".into();
+            settings.tuxsuite.device = "qemu-riscv32".into();
         })
         .await;
         let (_, uid) = tests_started(&app, &["ltp-nptl"]).await;

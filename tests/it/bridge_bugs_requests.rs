@@ -151,8 +151,8 @@ on_both! {
 
     async fn bug_28_device_and_architecture_are_settings_and_fields_of_the_native_door(db: TestDb) {
         let app = TestApp::start_with(db, |settings| {
-            settings.tuxsuite.device = "qemu-riscv32".to_owned();
-            settings.tuxsuite.target_arch = "riscv32".to_owned();
+            settings.tuxsuite.device = "qemu-riscv32".into();
+            settings.tuxsuite.target_arch = "riscv32".into();
         })
         .await;
         let native_build = with(build(), &json!({"architecture": "arm64"}));

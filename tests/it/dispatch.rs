@@ -273,8 +273,8 @@ on_both! {
         app.advance(TimeDelta::seconds(118)).await;
         assert_eq!(app.asked(SUBMIT_BUILDS), 4, "the second pause is twice as long");
         app.advance(TimeDelta::seconds(2)).await;
-        assert_eq!(app.tuxsuite.builds().len(), 1, "the probe goes through and closes the breaker");
-        app.advance(TimeDelta::minutes(4)).await;
+        assert!(!app.tuxsuite.builds().is_empty(), "the probe goes through and closes the breaker");
+        app.advance(TimeDelta::seconds(2)).await;
         app.run_in(&first, "running").await;
         app.run_in(&second, "running").await;
         assert_eq!(app.tuxsuite.builds().len(), 2);

@@ -99,7 +99,7 @@ fn every_operation_has_a_name_a_tag_a_success_and_its_refusals() {
         }
         for (status, response) in responses {
             assert!(response["description"].as_str().is_some_and(|words| !words.is_empty()), "{what} {status}");
-            if status.starts_with('2') || operation["tags"] == json!(["intake"]) && status != "503" && method != "GET" {
+            if status.starts_with('2') {
                 continue;
             }
             check_refusal(&format!("{what} {status}"), &operation, response);
@@ -158,7 +158,7 @@ on_both! {
         let mut parts = vec![("/docs/".to_owned(), page.text)];
         let links = parts[0].1.split(['"', '\'']).filter_map(|part| part.strip_prefix("./")).map(str::to_owned);
         let links: Vec<String> = links.collect();
-        assert!(links.iter().any(|link| link.ends_with(".css")) && links.iter().any(|link| link.ends_with(".js")));
+        assert!(links.iter().any(|link| link.contains(".css")) && links.iter().any(|link| link.contains(".js")));
         for link in links {
             let text = app.get(&format!("/docs/{link}")).await.expect(200).text;
             // The bundle itself names hosts in its comments and messages; what it asks is set in the small files.
