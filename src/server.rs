@@ -129,7 +129,9 @@ impl Server {
         let stop = self.lifecycle.soft().clone();
         let failed = self.lifecycle.clone();
         let listener = self.listener;
-        let serving = axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        // Made once: axum would make the router anew for each connection otherwise, with all that its handlers hold.
+        let serving =
+            axum::serve(listener, router.into_make_service()).with_graceful_shutdown(stop.clone().cancelled_owned());
         self.lifecycle.spawn("http", async move {
             if let Err(error) = serving.await {
                 failed.fail(&format!("the HTTP server failed: {error}"));

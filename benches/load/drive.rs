@@ -19,6 +19,9 @@ use crate::store::Place;
 /// No answer may take longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How soon a caller that was refused comes again: far sooner than `Retry-After` asks for.
+const IMPATIENCE: Duration = Duration::from_millis(50);
+
 /// How often `/livez` is asked for under load.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -100,6 +103,7 @@ async fn post(mut connection: Connection, load: Load, begun: Instant, next: Arc<
                 latencies.busy += 1;
                 latencies.without_retry_after += usize::from(!answer.retry_after);
                 latencies.record_refused(asked.elapsed());
+                tokio::time::sleep(IMPATIENCE).await;
             }
             status => {
                 latencies.failed += 1;

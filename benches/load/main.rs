@@ -10,6 +10,8 @@
 //! are this machine's; the ratio is of two measurements made one after the other. `docs/performance.md` says how to read
 //! them.
 
+#![expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52, and rates are rounded anyway")]
+
 mod bare;
 mod drive;
 mod measure;

@@ -57,7 +57,7 @@ CREATE TABLE run (
 CREATE UNIQUE INDEX run_live_build ON run (build_id) WHERE live AND build_id IS NOT NULL;
 CREATE UNIQUE INDEX run_uid ON run (runner, uid) WHERE uid IS NOT NULL;
 CREATE UNIQUE INDEX run_previous ON run (previous_id) WHERE previous_id IS NOT NULL;
-CREATE INDEX run_due ON run (runner, due_at, id) WHERE state IN ('planned', 'submitting', 'running', 'collecting');
+CREATE INDEX run_due ON run (runner, state, due_at, id) WHERE state IN ('planned', 'submitting', 'running', 'collecting');
 CREATE INDEX run_stop_due ON run (runner, stop_due_at, id) WHERE stop_due_at IS NOT NULL;
 CREATE INDEX run_build_ref ON run (build_ref, id) WHERE build_ref IS NOT NULL;
 
@@ -129,7 +129,7 @@ CREATE TABLE delivery (
     CHECK ((state IN ('delivered', 'dead')) = (settled_at IS NOT NULL)),
     CHECK (state <> 'sent' OR (receipt IS NOT NULL AND sent_at IS NOT NULL))
 );
-CREATE INDEX delivery_due ON delivery (due_at, id) WHERE state IN ('pending', 'sent');
+CREATE INDEX delivery_due ON delivery (state, due_at, id) WHERE state IN ('pending', 'sent');
 CREATE INDEX delivery_receipt ON delivery (receipt) WHERE state = 'sent';
 CREATE INDEX delivery_run ON delivery (run_id, id) WHERE run_id IS NOT NULL;
 CREATE INDEX delivery_dead ON delivery (id) WHERE state = 'dead';

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::progress::{self, Progress};
 use crate::app::run::MAX_NAME_BYTES;
-use crate::app::{App, AppError, Result, Write, Written, cut, seconds};
+use crate::app::{App, AppError, Result, Ring, Write, Written, cut, seconds};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::observation::{Observation, Subject};
 use crate::ids::{CallbackId, RunId};
@@ -184,14 +184,36 @@ async fn worth_keeping(app: &App, runner: &str, uid: &str) -> Result<bool> {
     Err(AppError::Overloaded { retry_after: std::time::Duration::from_mins(1) })
 }
 
-/// Works out what a leased callback means, in one transaction with its settlement.
+/// Works out what leased callbacks mean, in one transaction with their settlement. Returns the bells to ring once that
+/// is durable.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn settle(app: &App, lease: Lease, callback: &Callback) -> Result<()> {
+pub async fn settle(
+    app: &App,
+    conn: &mut store::Conn<'_>,
+    lease: Lease,
+    callbacks: &[Callback],
+) -> store::Result<Vec<Ring>> {
+    let mut rings = Vec::new();
+    let mut applied = Vec::new();
+    for callback in callbacks {
+        let (is_applied, ring) = settle_one(app, conn, lease, callback).await?;
+        applied.extend(is_applied.then_some(callback.id));
+        rings.extend(ring);
+    }
+    store::callback::applied(conn, lease.worker, &applied, app.now()).await?;
+    Ok(rings)
+}
+
+/// Settles a callback, unless it was simply applied: then its settlement can wait for that of the others.
+async fn settle_one(
+    app: &App,
+    conn: &mut store::Conn<'_>,
+    lease: Lease,
+    callback: &Callback,
+) -> store::Result<(bool, Option<Ring>)> {
     let now = app.now();
-    let mut tx = app.db.begin().await?;
-    let conn = &mut tx.conn();
     let run = match (callback.run_id, &callback.uid) {
         (Some(run), _) => Some(run),
         (None, Some(uid)) => store::run::by_uid(conn, &callback.runner, uid).await?,
@@ -207,13 +229,12 @@ pub async fn settle(app: &App, lease: Lease, callback: &Callback) -> Result<()> 
         {
             store::callback::wake(conn, &callback.runner, uid, now).await?;
         }
-        tx.commit().await?;
-        return Ok(());
+        return Ok((false, None));
     };
-    let mut ring: Option<&crate::app::Bell> = None;
+    let mut ring: Option<Ring> = None;
     let (state, reason) = if callback.trust == Trust::None {
         if store::run::poll_now(conn, run, now).await? {
-            ring = Some(&app.bells.poll);
+            ring = Some(|bells| &bells.poll);
         }
         (CallbackState::Hint, Some("it was not authenticated: the runner was asked instead".to_owned()))
     } else {
@@ -221,22 +242,16 @@ pub async fn settle(app: &App, lease: Lease, callback: &Callback) -> Result<()> 
         ring = bell;
         (state, reason)
     };
-    store::callback::settle(conn, lease.worker, callback.id, (state, Some(run), reason.as_deref()), now).await?;
-    tx.commit().await?;
-    if let Some(bell) = ring {
-        bell.ring();
+    if state == CallbackState::Applied && reason.is_none() && callback.run_id.is_some() {
+        return Ok((true, ring));
     }
-    Ok(())
+    store::callback::settle(conn, lease.worker, callback.id, (state, Some(run), reason.as_deref()), now).await?;
+    Ok((false, ring))
 }
 
-type Applied<'a> = (CallbackState, Option<String>, Option<&'a crate::app::Bell>);
+type Applied = (CallbackState, Option<String>, Option<Ring>);
 
-async fn apply<'a>(
-    app: &'a App,
-    conn: &mut store::Conn<'_>,
-    callback: &Callback,
-    run: RunId,
-) -> store::Result<Applied<'a>> {
+async fn apply(app: &App, conn: &mut store::Conn<'_>, callback: &Callback, run: RunId) -> store::Result<Applied> {
     let Some(run) = store::run::lock(conn, run).await? else {
         return Ok((CallbackState::Refused, Some("its run is gone".into()), None));
     };
@@ -250,8 +265,8 @@ async fn apply<'a>(
     };
     Ok(match progress::observe(app, conn, &run, &observation, app.now()).await? {
         Progress::Running => (CallbackState::Applied, None, None),
-        Progress::Collecting => (CallbackState::Applied, None, Some(&app.bells.collect)),
-        Progress::Finished => (CallbackState::Applied, None, Some(&app.bells.deliver)),
+        Progress::Collecting => (CallbackState::Applied, None, Some(|bells| &bells.collect)),
+        Progress::Finished => (CallbackState::Applied, None, Some(|bells| &bells.deliver)),
         Progress::Late => {
             let why = format!("{} was {} already: kept as evidence, changes nothing", run.id, run.state);
             (CallbackState::Late, Some(why), None)

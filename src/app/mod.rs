@@ -88,6 +88,9 @@ impl Bell {
     }
 }
 
+/// Which bell to ring once what was done is durable.
+pub type Ring = fn(&Bells) -> &Bell;
+
 /// A bell for each kind of background task.
 #[derive(Debug, Default)]
 pub struct Bells {

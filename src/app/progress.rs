@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::app::{App, report, seconds};
+use crate::app::report::{self, Report};
+use crate::app::{App, seconds};
 use crate::domain::conclusion::{self, Conclusion};
 use crate::domain::observation::{Observation, Phase};
 use crate::domain::run::{RunKind, RunState};
@@ -111,6 +112,24 @@ pub async fn end(
     ending: &Ending<'_>,
     now: DateTime<Utc>,
 ) -> store::Result<bool> {
+    let Some(report) = close(app, conn, run, conclusion, ending, now).await? else { return Ok(false) };
+    keep(conn, &report).await?;
+    Ok(true)
+}
+
+/// As [`end`], for the first of several runs whose reports are then given to [`keep`] as one, in the same transaction.
+/// `None` if the run was over already.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn close(
+    app: &App,
+    conn: &mut Conn<'_>,
+    run: &Run,
+    conclusion: &Conclusion,
+    ending: &Ending<'_>,
+    now: DateTime<Utc>,
+) -> store::Result<Option<Report>> {
     // Whatever ended it here, a runner that was asked may still be at it, unless it said itself that it is over.
     let may_run = run.asked_at.is_some() && ending.observation.is_none() && run.observation.is_none();
     let end = End {
@@ -121,11 +140,16 @@ pub async fn end(
         now,
         stop_due_at: may_run.then_some(now),
     };
-    if !store::run::end(conn, run.id, &end).await? {
-        return Ok(false);
-    }
-    let report = report::of_run(app, run, conclusion, ending, now);
+    let ended = store::run::end(conn, run.id, &end).await?;
+    Ok(ended.then(|| report::of_run(app, run, conclusion, ending, now)))
+}
+
+/// Stores results and enqueues their deliveries.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn keep(conn: &mut Conn<'_>, report: &Report) -> store::Result<()> {
     store::result::insert(conn, &report.results).await?;
     store::delivery::enqueue(conn, &report.deliveries).await?;
-    Ok(true)
+    Ok(())
 }

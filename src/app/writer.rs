@@ -88,6 +88,14 @@ impl Writer {
         Self(sender)
     }
 
+    /// Whether the queue has room now: a request that would find it full is refused before any work is done for it.
+    ///
+    /// # Errors
+    /// [`AppError::Overloaded`] if the queue is full.
+    pub fn has_room(&self) -> Result<(), AppError> {
+        if self.0.capacity() == 0 { Err(AppError::Overloaded { retry_after: RETRY_AFTER }) } else { Ok(()) }
+    }
+
     /// Has this written, and returns once it is durable.
     ///
     /// # Errors
@@ -167,22 +175,22 @@ async fn commit(db: &Db, writes: &[Write]) -> store::Result<Vec<Written>> {
 
 /// Applies the writes kind by kind, so that each kind is a few multi-row statements.
 async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Written>> {
-    let mut callbacks = Vec::new();
-    let mut builds = Vec::new();
-    let mut runs = Vec::new();
-    let mut results = Vec::new();
-    let mut deliveries = Vec::new();
-    let mut submissions = Vec::new();
+    let mut callbacks: Vec<&NewCallback> = Vec::new();
+    let mut builds: Vec<&Build> = Vec::new();
+    let mut runs: Vec<&NewRun> = Vec::new();
+    let mut results: Vec<&TestResult> = Vec::new();
+    let mut deliveries: Vec<&NewDelivery> = Vec::new();
+    let mut submissions: Vec<&NewSubmission> = Vec::new();
     for write in writes {
         match write {
-            Write::Callback(callback) => callbacks.push(callback.clone()),
-            Write::Build(both) => builds.push(both.0.clone()),
-            Write::Tests(run) => runs.push((**run).clone()),
+            Write::Callback(callback) => callbacks.push(callback),
+            Write::Build(both) => builds.push(&both.0),
+            Write::Tests(run) => runs.push(run),
             Write::Results(some, their) => {
-                results.extend(some.iter().cloned());
-                deliveries.extend(their.iter().cloned());
+                results.extend(some);
+                deliveries.extend(their);
             }
-            Write::Submission(submission) => submissions.push(submission.clone()),
+            Write::Submission(submission) => submissions.push(submission),
         }
     }
     let standing = store::build::insert(conn, &builds).await?;
@@ -191,11 +199,8 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
         _ => None,
     });
     // A build that stands already has its run.
-    let first_runs: Vec<NewRun> = first_runs
-        .zip(&standing)
-        .filter(|(both, standing)| both.0.id == **standing)
-        .map(|(both, _)| both.1.clone())
-        .collect();
+    let first_runs: Vec<&NewRun> =
+        first_runs.zip(&standing).filter(|(both, standing)| both.0.id == **standing).map(|(both, _)| &both.1).collect();
     store::run::plan(conn, &first_runs).await?;
     let mut standing = standing.into_iter();
     let mut planned = store::run::plan(conn, &runs).await?.into_iter();

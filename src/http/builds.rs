@@ -176,6 +176,7 @@ pub(crate) async fn get_build(State(app): State<App>, Path(id): Path<String>) ->
     )
 )]
 pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+    app.writer.has_room()?;
     let new: NewBuild = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     if new.runner == crate::runner::tuxsuite::NAME {
         check_tree(&new.tree).map_err(|error| Problem::new(Code::Invalid, format!("`tree`: {error}")))?;

@@ -147,6 +147,7 @@ pub(crate) async fn receive_callback(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode> {
+    app.writer.has_room()?;
     let bytes = body::read(body, app.settings.server.max_body_bytes).await?;
     let signature = body::text(&headers, SIGNATURE);
     app::callback::receive(&app, &runner, Door::Capability(&capability), signature, bytes).await?;

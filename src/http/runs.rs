@@ -254,6 +254,7 @@ pub(crate) async fn get_run(State(app): State<App>, Path(id): Path<String>) -> R
     )
 )]
 pub(crate) async fn create_run(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+    app.writer.has_room()?;
     let new: NewRun = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     let kind = if new.tests.is_some() { RunKind::Tests } else { RunKind::Boot };
     let request = TestsRequest {

@@ -1,5 +1,7 @@
 //! Builds: what was asked to be built.
 
+use std::borrow::Borrow;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
@@ -54,7 +56,7 @@ const COLUMNS: &str = "SELECT id, runner, tree, branch, toolchain, architecture,
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn insert(conn: &mut Conn<'_>, builds: &[Build]) -> Result<Vec<BuildId>> {
+pub async fn insert(conn: &mut Conn<'_>, builds: &[impl Borrow<Build>]) -> Result<Vec<BuildId>> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO build (id, runner, tree, branch, toolchain, architecture, kconfig, fragments, created_at, \
                idempotency_key) VALUES ",
@@ -62,7 +64,8 @@ pub async fn insert(conn: &mut Conn<'_>, builds: &[Build]) -> Result<Vec<BuildId
         tail: " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
     };
     // Two transactions that store builds under the same keys must meet the unique key in the same order.
-    let mut ordered: Vec<&Build> = builds.iter().collect();
+    let builds: Vec<&Build> = builds.iter().map(Borrow::borrow).collect();
+    let mut ordered = builds.clone();
     ordered.sort_by_key(|build| build.idempotency_key.as_deref());
     let new: Vec<(BuildId,)> = INSERT
         .fetch_all(conn, &ordered, |query, build| {

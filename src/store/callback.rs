@@ -1,5 +1,6 @@
 //! The inbox: callbacks as they came in, taken first and understood later.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -75,7 +76,7 @@ pub struct NewCallback {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn receive(conn: &mut Conn<'_>, callbacks: &[NewCallback]) -> Result<Vec<bool>> {
+pub async fn receive(conn: &mut Conn<'_>, callbacks: &[impl Borrow<NewCallback>]) -> Result<Vec<bool>> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO callback (id, runner, digest, trust, run_id, uid, body, state, reason, repeats, due_at, \
                received_at, settled_at) VALUES ",
@@ -83,7 +84,8 @@ pub async fn receive(conn: &mut Conn<'_>, callbacks: &[NewCallback]) -> Result<V
         tail: " ON CONFLICT (digest) DO NOTHING RETURNING id",
     };
     // Two transactions that take the same callbacks in must meet the unique key in the same order.
-    let mut ordered: Vec<&NewCallback> = callbacks.iter().collect();
+    let callbacks: Vec<&NewCallback> = callbacks.iter().map(Borrow::borrow).collect();
+    let mut ordered = callbacks.clone();
     ordered.sort_by_key(|callback| callback.digest);
     let new: Vec<(CallbackId,)> = INSERT
         .fetch_all(conn, &ordered, |query, callback| {
@@ -187,6 +189,22 @@ pub async fn settle(
         .execute()
         .await?;
     Ok(touched == 1)
+}
+
+/// Settles leased callbacks as applied to the runs that they were known to be about. Returns how many.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn applied(conn: &mut Conn<'_>, worker: WorkerId, ids: &[CallbackId], now: DateTime<Utc>) -> Result<u64> {
+    conn.query(
+        "UPDATE callback SET state = 'applied', reason = NULL, settled_at = $1, lease_holder = NULL, lease_until = NULL
+         WHERE lease_holder = $2 AND state = 'pending' AND run_id IS NOT NULL AND id IN ",
+    )
+    .bind(now)
+    .bind(worker)
+    .push_list(ids.iter().copied())
+    .execute()
+    .await
 }
 
 /// Gives a leased callback back, to be looked at again later.

@@ -23,6 +23,17 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for a lock that another process holds (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many prepared statements a connection keeps: all fixed texts, and those of the batches, of which each table has
+/// one for each power of two. With fewer, a busy writer would parse its largest statements again and again.
+const STATEMENTS: usize = 300;
+
+/// How many pages SQLite's log may gather before they are written to the database itself (the default is 1000): a page
+/// that changes often is then written there once.
+const CHECKPOINT_PAGES: &str = "4000";
+
+/// The writer's page cache in KiB, as SQLite wants it, negative: the default of 2 MiB holds no index of a busy table.
+const WRITER_CACHE: &str = "-16384";
+
 /// Which database a [`Db`] talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -54,12 +65,14 @@ impl Db {
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(BUSY_TIMEOUT);
+                .busy_timeout(BUSY_TIMEOUT)
+                .statement_cache_capacity(STATEMENTS)
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
             let write = SqlitePoolOptions::new()
                 .max_connections(1)
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
-                .connect_with(options.clone())
+                .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
                 .await?;
             // sqlx takes no lock on SQLite: of two processes that start at once one would find the other half-way.
             let mut migration = write.begin_with("BEGIN IMMEDIATE").await?;
@@ -73,7 +86,8 @@ impl Db {
                 .await?;
             Ok(Self(Pool::Sqlite { read, write }))
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            let options = PgConnectOptions::from_str(url)?.application_name("testyard");
+            let options =
+                PgConnectOptions::from_str(url)?.application_name("testyard").statement_cache_capacity(STATEMENTS);
             let pool = PgPoolOptions::new()
                 .max_connections(max_connections)
                 .acquire_timeout(ACQUIRE_TIMEOUT)

@@ -1,5 +1,7 @@
 //! The outbox: objects on their way to a sink. Nothing leaves it undelivered.
 
+use std::borrow::Borrow;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -88,7 +90,7 @@ pub struct NewDelivery {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn enqueue(conn: &mut Conn<'_>, deliveries: &[NewDelivery]) -> Result<u64> {
+pub async fn enqueue(conn: &mut Conn<'_>, deliveries: &[impl Borrow<NewDelivery>]) -> Result<u64> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO delivery (id, sink, object_kind, object_id, object, run_id, state, dead_cause, reason, tries, \
                lost, due_at, created_at, settled_at) VALUES ",
@@ -96,7 +98,7 @@ pub async fn enqueue(conn: &mut Conn<'_>, deliveries: &[NewDelivery]) -> Result<
         tail: " ON CONFLICT (sink, object_kind, object_id) DO NOTHING",
     };
     // Two transactions that enqueue the same objects (a checkout, say) must meet the unique key in the same order.
-    let mut ordered: Vec<&NewDelivery> = deliveries.iter().collect();
+    let mut ordered: Vec<&NewDelivery> = deliveries.iter().map(Borrow::borrow).collect();
     ordered.sort_by(|a, b| (a.object_kind, &a.object_id).cmp(&(b.object_kind, &b.object_id)));
     INSERT
         .execute(conn, &ordered, |query, delivery| {

@@ -1,5 +1,7 @@
 //! Results of tests and of the cases inside them.
 
+use std::borrow::Borrow;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
@@ -68,14 +70,14 @@ macro_rules! columns {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn insert(conn: &mut Conn<'_>, results: &[TestResult]) -> Result<u64> {
+pub async fn insert(conn: &mut Conn<'_>, results: &[impl Borrow<TestResult>]) -> Result<u64> {
     const INSERT: Insert = Insert {
         head: concat!("INSERT INTO result (", columns!(), ") VALUES "),
         columns: 20,
         tail: " ON CONFLICT (kcidb_id) DO NOTHING",
     };
     // Two transactions that store the same results must meet the unique key in the same order.
-    let mut ordered: Vec<&TestResult> = results.iter().collect();
+    let mut ordered: Vec<&TestResult> = results.iter().map(Borrow::borrow).collect();
     ordered.sort_by_key(|result| &result.kcidb_id);
     INSERT
         .execute(conn, &ordered, |query, result| {

@@ -1,5 +1,7 @@
 //! Runs and the tests that they plan.
 
+use std::borrow::Borrow;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -123,7 +125,7 @@ pub struct PlannedTest {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn plan(conn: &mut Conn<'_>, runs: &[NewRun]) -> Result<Vec<Option<Vec<String>>>> {
+pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<Vec<Option<Vec<String>>>> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO run (id, kind, build_id, build_ref, runner, attempt, previous_id, live, request, client_token, \
                capability, state, tries, due_at, created_at) VALUES ",
@@ -135,8 +137,9 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[NewRun]) -> Result<Vec<Option<Vec
         columns: 5,
         tail: " ON CONFLICT DO NOTHING RETURNING run_id, name",
     };
+    let runs: Vec<&NewRun> = runs.iter().map(Borrow::borrow).collect();
     INSERT
-        .execute(conn, runs, |query, run: &NewRun| {
+        .execute(conn, &runs, |query, run| {
             query
                 .bind(run.id)
                 .bind(run.request.kind())
@@ -171,14 +174,14 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[NewRun]) -> Result<Vec<Option<Vec
                 .bind(true)
         })
         .await?;
-    let held: std::collections::HashSet<(RunId, String)> = held.into_iter().collect();
+    let held: std::collections::HashSet<(RunId, &str)> = held.iter().map(|(run, name)| (*run, name.as_str())).collect();
     let mut planned = Vec::with_capacity(runs.len());
     for run in runs {
         let names: Vec<String> = run
             .tests
             .iter()
             .map(|test| &test.name)
-            .filter(|name| held.contains(&(run.id, (*name).clone())))
+            .filter(|name| held.contains(&(run.id, name.as_str())))
             .cloned()
             .collect();
         if run.tests.is_empty() || names.len() == run.tests.len() {
@@ -241,6 +244,19 @@ pub async fn lock(conn: &mut Conn<'_>, id: RunId) -> Result<Option<Run>> {
         .push(crate::store::query::FOR_UPDATE)
         .bind(id)
         .fetch_optional()
+        .await
+}
+
+/// The runs with these ids, locked until the transaction ends, in the order of their ids.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn lock_all(conn: &mut Conn<'_>, ids: &[RunId]) -> Result<Vec<Run>> {
+    conn.query(concat!("SELECT ", columns!(), " FROM run WHERE id IN "))
+        .push_list(ids.iter().copied())
+        .push(" ORDER BY id")
+        .push(crate::store::query::FOR_UPDATE)
+        .fetch_all()
         .await
 }
 
@@ -330,7 +346,10 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: Page) -> Result<(V
     Ok(page.cut(rows))
 }
 
-/// Leases up to `limit` due runs of this runner in these states to a worker, the longest due first.
+/// Leases up to `limit` due runs of this runner to a worker: of each of these states in turn, the longest due first.
+///
+/// A state at a time, so that the index finds the due rows and no others, however many wait in other states. SQLite
+/// takes a partial index only for a condition that repeats its own.
 ///
 /// # Errors
 /// If the database refuses.
@@ -341,23 +360,34 @@ pub async fn claim(
     lease: Lease,
     limit: i64,
 ) -> Result<Vec<Run>> {
-    conn.query(
-        "UPDATE run SET lease_holder = $1, lease_until = $2
-         WHERE id IN (
-            SELECT id FROM run
-            WHERE runner = $3 AND due_at <= $4 AND (lease_until IS NULL OR lease_until <= $4) AND state IN ",
-    )
-    .bind(lease.worker)
-    .bind(lease.until)
-    .bind(runner)
-    .bind(lease.now)
-    .push_list(states.iter().copied())
-    .push(" ORDER BY due_at, id LIMIT ")
-    .push_bind(limit)
-    .push(SKIP_LOCKED)
-    .push(concat!(") RETURNING ", columns!()))
-    .fetch_all()
-    .await
+    let mut claimed = Vec::new();
+    for state in states {
+        let left = limit - i64::try_from(claimed.len()).unwrap_or(limit);
+        if left <= 0 {
+            break;
+        }
+        let some: Vec<Run> = conn
+            .query(
+                "UPDATE run SET lease_holder = $1, lease_until = $2
+                 WHERE id IN (
+                    SELECT id FROM run
+                    WHERE runner = $3 AND state = $4 AND state IN ('planned', 'submitting', 'running', 'collecting')
+                        AND due_at <= $5 AND (lease_until IS NULL OR lease_until <= $5)
+                    ORDER BY due_at, id LIMIT $6",
+            )
+            .push(SKIP_LOCKED)
+            .push(concat!(") RETURNING ", columns!()))
+            .bind(lease.worker)
+            .bind(lease.until)
+            .bind(runner)
+            .bind(*state)
+            .bind(lease.now)
+            .bind(left)
+            .fetch_all()
+            .await?;
+        claimed.extend(some);
+    }
+    Ok(claimed)
 }
 
 /// Prolongs a lease. False if it was lost.
@@ -380,13 +410,20 @@ pub async fn renew(conn: &mut Conn<'_>, id: RunId, lease: Lease) -> Result<bool>
 /// # Errors
 /// If the database refuses.
 pub async fn next_due(conn: &mut Conn<'_>, states: &[RunState], runner: &str) -> Result<Option<DateTime<Utc>>> {
-    let (next,): (Option<DateTime<Utc>>,) = conn
-        .query("SELECT min(due_at) FROM run WHERE runner = $1 AND state IN ")
-        .bind(runner)
-        .push_list(states.iter().copied())
-        .fetch_one()
-        .await?;
-    Ok(next)
+    let mut first = None;
+    for state in states {
+        let (next,): (Option<DateTime<Utc>>,) = conn
+            .query(
+                "SELECT min(due_at) FROM run
+                 WHERE runner = $1 AND state = $2 AND state IN ('planned', 'submitting', 'running', 'collecting')",
+            )
+            .bind(runner)
+            .bind(*state)
+            .fetch_one()
+            .await?;
+        first = [first, next].into_iter().flatten().min();
+    }
+    Ok(first)
 }
 
 /// A worker's hold on what it claims.

@@ -1,5 +1,7 @@
 //! KCIDB submissions that others made here, and the objects that came of them.
 
+use std::borrow::Borrow;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -50,14 +52,15 @@ pub struct NewSubmission {
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn insert(conn: &mut Conn<'_>, submissions: &[NewSubmission]) -> Result<u64> {
+pub async fn insert(conn: &mut Conn<'_>, submissions: &[impl Borrow<NewSubmission>]) -> Result<u64> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO submission (id, origin, body, size_bytes, state, due_at, received_at) VALUES ",
         columns: 7,
         tail: "",
     };
     INSERT
-        .execute(conn, submissions, |query, submission: &NewSubmission| {
+        .execute(conn, submissions, |query, submission| {
+            let submission: &NewSubmission = submission.borrow();
             query
                 .bind(submission.id.as_str())
                 .bind(submission.origin.as_str())

@@ -16,7 +16,8 @@ use crate::store::run::{Lease, Postponed, Run};
 use crate::work::{AT_ONCE, Activation, each};
 use crate::{entropy, store};
 
-const STATES: [RunState; 2] = [RunState::Planned, RunState::Submitting];
+/// What may have reached its runner is cleared up before anything new is asked for.
+const STATES: [RunState; 2] = [RunState::Submitting, RunState::Planned];
 
 /// A run as its runner is told of it.
 pub(super) fn job(app: &App, run: &Run) -> Job {

@@ -1,8 +1,8 @@
 //! Works out what callbacks mean, and forgets those that no run was found for in time.
 
-use crate::app::{App, AppError, Result, callback, seconds};
+use crate::app::{App, Result, callback, seconds};
 use crate::store;
-use crate::work::{Activation, BATCH};
+use crate::work::{Activation, BATCH, together};
 
 pub(super) async fn activate(app: &App) -> Result<Activation> {
     let lease = app.lease();
@@ -10,20 +10,14 @@ pub(super) async fn activate(app: &App) -> Result<Activation> {
     let conn = &mut tx.conn();
     let now = app.now();
     let expired = store::callback::expire(conn, now - seconds(app.settings.callbacks.unknown_retention_s)).await?;
-    let callbacks = store::callback::claim(conn, lease, BATCH).await?;
+    let mut callbacks = store::callback::claim(conn, lease, BATCH).await?;
     let next = store::callback::next_due(conn).await?;
     tx.commit().await?;
     if expired > 0 {
         tracing::info!(expired, "forgot callbacks that no run was found for");
     }
-    let mut outcome = Ok(());
-    for callback in &callbacks {
-        match callback::settle(app, lease, callback).await {
-            // One that cannot be settled holds up no other.
-            Err(AppError::Store(error)) if !error.is_transient() => outcome = outcome.and(Err(error)),
-            settled => settled?,
-        }
-    }
-    outcome?;
+    // Two processes that settle callbacks of the same runs must lock the runs in the same order.
+    callbacks.sort_by_key(|callback| (callback.run_id, callback.id));
+    together(app, &callbacks, move |app, conn, some| Box::pin(callback::settle(app, conn, lease, some))).await?;
     Ok(Activation { done: callbacks.len(), next })
 }

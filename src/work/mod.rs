@@ -1,8 +1,8 @@
 //! Idempotent background tasks and what drives them.
 //!
 //! A task takes no input: the due rows are its input, so that the way after a crash and the ordinary way are one. It
-//! claims a batch under a lease, acts, and settles each row in its own transaction; a process that dies loses its leases
-//! and nothing else. No transaction is open while we wait for somebody else's network.
+//! claims a batch under a lease, acts, and settles the rows, alone or a few in one transaction; a process that dies loses
+//! its leases and nothing else. No transaction is open while we wait for somebody else's network.
 //!
 //! A driver activates its task when its bell rings, when a row falls due, and from time to time in case another process
 //! left work. Each runner has tasks of its own, so that a slow one delays no other.
@@ -19,12 +19,14 @@ mod stop;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::BoxFuture;
 use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Result};
+use crate::app::{App, Result, Ring};
 use crate::lifecycle::Lifecycle;
+use crate::store::{self, Conn};
 
 /// How long a task sleeps at most: other processes ring no bell here.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -37,6 +39,9 @@ const AT_ONCE: usize = 16;
 
 /// How many rows a task claims that works on them one after the other.
 const BATCH: i64 = 100;
+
+/// How many rows share a transaction at most: requests wait meanwhile, for SQLite has one writer.
+const TOGETHER: usize = 32;
 
 /// A background task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +146,38 @@ async fn drive(app: &App, task: &Task, stop: &CancellationToken) {
 /// Has all rows of a batch worked on: one that fails holds up no other. The first failure is the batch's.
 async fn each(rows: impl Stream<Item = Result<()>>) -> Result<()> {
     rows.fold(Ok(()), async |so_far, row| so_far.and(row)).await
+}
+
+/// Acts on these rows a few at a time, each few in one transaction: a flush to the disk costs for many what it costs for
+/// one. Where that fails each row has a transaction of its own, so that one that fails holds up no other; the first
+/// failure is the batch's.
+async fn together<T: Sync>(
+    app: &App,
+    rows: &[T],
+    act: impl for<'a> Fn(&'a App, &'a mut Conn<'_>, &'a [T]) -> BoxFuture<'a, store::Result<Vec<Ring>>> + Sync,
+) -> Result<()> {
+    let in_one = async |rows: &[T]| -> store::Result<()> {
+        let mut tx = app.db.begin().await?;
+        let rings = act(app, &mut tx.conn(), rows).await?;
+        tx.commit().await?;
+        for ring in rings {
+            ring(&app.bells).ring();
+        }
+        Ok(())
+    };
+    let mut outcome = Ok(());
+    for rows in rows.chunks(TOGETHER) {
+        if in_one(rows).await.is_ok() {
+            continue;
+        }
+        for row in rows {
+            match in_one(std::slice::from_ref(row)).await {
+                Err(error) if error.is_transient() => return Err(error.into()),
+                done => outcome = outcome.and(done),
+            }
+        }
+    }
+    Ok(outcome?)
 }
 
 fn pause(app: &App, activation: Activation) -> Duration {

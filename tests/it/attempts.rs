@@ -145,7 +145,8 @@ on_both! {
             assert_eq!(app.asked(cancel), 1, "{route}");
             assert_eq!(app.run_in(&run, "canceled").await["status"], "MISS");
         }
-        let states: Vec<_> = app.tuxsuite.tests().into_iter().chain(app.tuxsuite.builds()).map(|job| text(&job, "result")).collect();
+        let states: Vec<_> =
+            app.tuxsuite.tests().into_iter().chain(app.tuxsuite.builds()).map(|job| text(&job, "result")).collect();
         assert_eq!(states, ["canceled", "canceled"]);
     }
 
@@ -166,7 +167,9 @@ on_both! {
         let app = TestApp::start_with(db, |settings| settings.tuxsuite.timeout_s = 1).await;
         let (_gate, answer) = held();
         app.tuxsuite.server.answer_next(SUBMIT_TESTS, answer);
-        app.tuxsuite.server.answer_next(LIST_TESTS, Answer::Status(200, r#"{"results": [], "next": null}"#.into(), vec![]));
+        app.tuxsuite
+            .server
+            .answer_next(LIST_TESTS, Answer::Status(200, r#"{"results": [], "next": null}"#.into(), vec![]));
         let run = app.plan_tests("maestro:1", &["ltp-smoke"]).await;
         let work = app.settle_beside();
         app.tuxsuite.wait_for("the job", |suite| suite.tests().len() == 1).await;

@@ -57,8 +57,14 @@ on_both! {
         assert_eq!(app.run_in(&run, "finished").await["status"], "PASS");
         let kept = only(&app).await;
         for (field, want) in [
-            ("trust", json!("capability")), ("state", json!("applied")), ("run", json!(run)), ("uid", json!(uid)),
-            ("repeats", json!(0)), ("reason", Value::Null), ("body", json!(callback.body)), ("runner", json!("tuxsuite")),
+            ("trust", json!("capability")),
+            ("state", json!("applied")),
+            ("run", json!(run)),
+            ("uid", json!(uid)),
+            ("repeats", json!(0)),
+            ("reason", Value::Null),
+            ("body", json!(callback.body)),
+            ("runner", json!("tuxsuite")),
         ] {
             assert_eq!(kept[field], want, "{field} of {kept}");
         }
@@ -91,13 +97,17 @@ on_both! {
         let app = TestApp::start(db).await;
         let (build, uid) = app.start_build().await;
         let door = app.tuxsuite.callback(&uid).url;
-        let body = json!({"kind": "test", "status": {"uid": uid, "state": "finished", "result": "fail", "results": {}}});
+        let body =
+            json!({"kind": "test", "status": {"uid": uid, "state": "finished", "result": "fail", "results": {}}});
         let answered = post(&app, &door, body.to_string()).await.expect(422);
         assert!(text(&answered.json(), "detail").contains("another kind"), "{}", answered.text);
         app.settle().await;
         app.run_in(&build, "running").await;
         let kept = only(&app).await;
-        assert_eq!((&kept["state"], &kept["run"], &kept["body"]), (&json!("refused"), &json!(build), &json!(body.to_string())));
+        assert_eq!(
+            (&kept["state"], &kept["run"], &kept["body"]),
+            (&json!("refused"), &json!(build), &json!(body.to_string()))
+        );
     }
 
     async fn a_callback_about_another_runs_job_changes_neither(db: TestDb) {
@@ -210,7 +220,10 @@ on_both! {
     }
 
     async fn an_early_callback_at_the_signed_door_waits_for_its_run(db: TestDb) {
-        let (suite, sink) = (crate::support::fake_tuxsuite::FakeTuxSuite::start().await, crate::support::fake_sink::FakeSink::start().await);
+        let (suite, sink) = (
+            crate::support::fake_tuxsuite::FakeTuxSuite::start().await,
+            crate::support::fake_sink::FakeSink::start().await,
+        );
         let key = suite.public_key_openssh();
         let app = TestApp::start_on(db, suite, sink, |settings| settings.tuxsuite.public_key = Some(key)).await;
         let (gate, answer) = held();
@@ -224,7 +237,10 @@ on_both! {
         app.post_raw(BARE, &headers, callback.body.clone()).await.expect(204);
         app.settle().await;
         let waits = only(&app).await;
-        assert_eq!((&waits["state"], &waits["run"], &waits["trust"]), (&json!("pending"), &Value::Null, &json!("signature")));
+        assert_eq!(
+            (&waits["state"], &waits["run"], &waits["trust"]),
+            (&json!("pending"), &Value::Null, &json!("signature"))
+        );
         assert!(text(&waits, "reason").contains("no run is known"), "{waits}");
         app.run_in(&run, "submitting").await;
         gate.notify_one();
@@ -241,7 +257,10 @@ on_both! {
         app.settle().await;
         app.advance(TimeDelta::minutes(59)).await;
         let kept = only(&app).await;
-        assert_eq!((&kept["state"], &kept["uid"], &kept["trust"]), (&json!("pending"), &json!("nobodys"), &json!("none")));
+        assert_eq!(
+            (&kept["state"], &kept["uid"], &kept["trust"]),
+            (&json!("pending"), &json!("nobodys"), &json!("none"))
+        );
         assert_eq!(app.items("/api/v1/callbacks?state=pending&uid=nobodys").await.len(), 1);
         app.advance(TimeDelta::minutes(2)).await;
         assert_eq!(app.items("/api/v1/callbacks").await.len(), 0);
@@ -250,7 +269,9 @@ on_both! {
     async fn a_flood_of_unknown_callbacks_is_stopped_and_known_ones_pass(db: TestDb) {
         let app = TestApp::start_with(db, |settings| settings.callbacks.max_unknown = 3).await;
         let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
-        let body = |uid: &str| json!({"kind": "test", "status": {"uid": uid, "state": "finished", "result": "pass"}}).to_string();
+        let body = |uid: &str| {
+            json!({"kind": "test", "status": {"uid": uid, "state": "finished", "result": "pass"}}).to_string()
+        };
         for number in 0..3 {
             post(&app, BARE, body(&format!("nobodys{number}"))).await.expect(204);
         }
@@ -286,8 +307,16 @@ on_both! {
         let nul = json!({"kind": "test", "status": {"uid": "a\0b", "state": "finished"}}).to_string();
         let nul_kind = json!({"kind": "te\0st", "status": {"uid": uid, "state": "finished"}}).to_string();
         let bodies: [&[u8]; 10] = [
-            b"", b"garbage", b"{\"kind\": \"test\"", b"[]", b"\xff\xfe\x00", deep.as_bytes(), plan.as_bytes(),
-            stateless.as_bytes(), nul.as_bytes(), nul_kind.as_bytes(),
+            b"",
+            b"garbage",
+            b"{\"kind\": \"test\"",
+            b"[]",
+            b"\xff\xfe\x00",
+            deep.as_bytes(),
+            plan.as_bytes(),
+            stateless.as_bytes(),
+            nul.as_bytes(),
+            nul_kind.as_bytes(),
         ];
         for (number, body) in bodies.into_iter().enumerate() {
             let answered = app.post_raw(&door, &[], body.to_vec()).await.expect(422);

@@ -20,6 +20,49 @@ const TESTS: &str = "/api/v1/tuxsuite/callback/test";
 const BUILDS: &str = "/api/v1/tuxsuite/callback/build";
 const BOOT: &str = "/api/v1/tuxsuite/callback/boot";
 
+/// Whether a key is known; the signature that comes in (good, bad or none); and the trust in what comes to the bare
+/// door and to the run's own: `-` where it is refused.
+type Row = (bool, &'static str, &'static str, &'static str);
+
+const NOBODY_LOOKS: [Row; 3] = [
+    (false, "good", "none", "capability"),
+    (false, "bad", "none", "capability"),
+    (false, "none", "none", "capability"),
+];
+
+const WITH_A_KEY: [(SignaturePolicy, [Row; 3]); 4] = [
+    (
+        SignaturePolicy::Auto,
+        [(true, "good", "signature", "capability"), (true, "bad", "-", "-"), (true, "none", "-", "capability")],
+    ),
+    (
+        SignaturePolicy::Required,
+        [(true, "good", "signature", "capability"), (true, "bad", "-", "-"), (true, "none", "-", "-")],
+    ),
+    (
+        SignaturePolicy::Optional,
+        [(true, "good", "signature", "capability"), (true, "bad", "-", "-"), (true, "none", "none", "capability")],
+    ),
+    (
+        SignaturePolicy::Off,
+        [
+            (true, "good", "none", "capability"),
+            (true, "bad", "none", "capability"),
+            (true, "none", "none", "capability"),
+        ],
+    ),
+];
+
+const WITHOUT_A_KEY: [(SignaturePolicy, [Row; 3]); 4] = [
+    (SignaturePolicy::Auto, NOBODY_LOOKS),
+    (SignaturePolicy::Required, [(false, "good", "-", "-"), (false, "bad", "-", "-"), (false, "none", "-", "-")]),
+    (SignaturePolicy::Optional, NOBODY_LOOKS),
+    (SignaturePolicy::Off, NOBODY_LOOKS),
+];
+
+/// What is done to a body, in words and in deed, and whether the signature is over what the string holds.
+type Wrapping = (&'static str, fn(&str) -> String, bool);
+
 /// A service that knows the key which its TuxSuite signs with.
 async fn knowing(db: TestDb) -> TestApp {
     let (suite, sink) = (FakeTuxSuite::start().await, FakeSink::start().await);
@@ -53,7 +96,8 @@ on_both! {
         let by_another_key = FakeTuxSuite::start().await.sign(callback.body.as_bytes());
         let unpadded = callback.signature.trim_end_matches('=');
         for door in [TESTS, BOOT, callback.url.as_str()] {
-            for signature in [of_another_body.as_str(), by_another_key.as_str(), "c2ln", "not base64!", &unpadded[..20]] {
+            for signature in [of_another_body.as_str(), by_another_key.as_str(), "c2ln", "not base64!", &unpadded[..20]]
+            {
                 let answered = post(&app, door, &callback.body, Some(signature)).await.expect(401);
                 assert!(text(&answered.json(), "detail").contains("x-tux-payload-signature"), "{}", answered.text);
             }
@@ -72,56 +116,37 @@ on_both! {
     }
 
     async fn signatures_count_as_the_policy_says(db: TestDb) {
-        use SignaturePolicy::{Auto, Off, Optional, Required};
-        /// Whether a key is known, and what comes in: a good signature, a bad one, or none.
-        type Case = (bool, &'static str);
-        // Per policy and case: the trust in what comes to the bare door and to the run's own; `-` where it is refused.
-        let table: [(SignaturePolicy, [(Case, &str, &str); 6]); 4] = [
-            (Auto, [
-                ((true, "good"), "signature", "capability"), ((true, "bad"), "-", "-"), ((true, "none"), "-", "capability"),
-                ((false, "good"), "none", "capability"), ((false, "bad"), "none", "capability"), ((false, "none"), "none", "capability"),
-            ]),
-            (Required, [
-                ((true, "good"), "signature", "capability"), ((true, "bad"), "-", "-"), ((true, "none"), "-", "-"),
-                ((false, "good"), "-", "-"), ((false, "bad"), "-", "-"), ((false, "none"), "-", "-"),
-            ]),
-            (Optional, [
-                ((true, "good"), "signature", "capability"), ((true, "bad"), "-", "-"), ((true, "none"), "none", "capability"),
-                ((false, "good"), "none", "capability"), ((false, "bad"), "none", "capability"), ((false, "none"), "none", "capability"),
-            ]),
-            (Off, [
-                ((true, "good"), "none", "capability"), ((true, "bad"), "none", "capability"), ((true, "none"), "none", "capability"),
-                ((false, "good"), "none", "capability"), ((false, "bad"), "none", "capability"), ((false, "none"), "none", "capability"),
-            ]),
-        ];
         let mut app = TestApp::start(db).await;
         let (_, uid) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
         let key = app.tuxsuite.public_key_openssh();
         let own_door = app.tuxsuite.callback(&uid).url.split_once("/api/").unwrap().1.to_owned();
         let mut number = 0;
-        for (policy, cases) in table {
-            for key_is_known in [true, false] {
-                let key = key_is_known.then(|| key.clone());
-                app = app.restart_with(|settings| {
+        for (policy, rows) in WITH_A_KEY.into_iter().chain(WITHOUT_A_KEY) {
+            let known_key = rows[0].0.then(|| key.clone());
+            app = app
+                .restart_with(|settings| {
                     settings.tuxsuite.signature = policy;
-                    settings.tuxsuite.public_key = key;
-                }).await;
-                for ((_, signed), bare, own) in cases.iter().filter(|((known, _), ..)| *known == key_is_known) {
-                    for (door, want) in [(TESTS.to_owned(), *bare), (format!("/api/{own_door}"), *own)] {
-                        number += 1;
-                        let body = about(&uid, number);
-                        let signature = match *signed {
-                            "good" => Some(app.tuxsuite.sign(body.as_bytes())),
-                            "bad" => Some(app.tuxsuite.sign(b"{}")),
-                            _ => None,
-                        };
-                        let answered = post(&app, &door, &body, signature.as_deref()).await;
-                        let what = format!("{policy}, key known: {key_is_known}, signature: {signed}, {door}: {}", answered.text);
-                        if want == "-" {
-                            assert_eq!(answered.status, 401, "{what}");
-                        } else {
-                            assert_eq!((answered.status, &newest(&app).await["trust"]), (204, &json!(want)), "{what}");
-                        }
+                    settings.tuxsuite.public_key = known_key;
+                })
+                .await;
+            for (key_is_known, signed, bare, own) in rows {
+                for (door, want) in [(TESTS.to_owned(), bare), (format!("/api/{own_door}"), own)] {
+                    number += 1;
+                    // One hint a minute is kept.
+                    app.clock.advance(TimeDelta::minutes(2));
+                    let body = about(&uid, number);
+                    let signature = match signed {
+                        "good" => Some(app.tuxsuite.sign(body.as_bytes())),
+                        "bad" => Some(app.tuxsuite.sign(b"{}")),
+                        _ => None,
+                    };
+                    let answered = post(&app, &door, &body, signature.as_deref()).await;
+                    let said = answered.text;
+                    let what = format!("{policy}, key known: {key_is_known}, signature: {signed}, {door}: {said}");
+                    if want == "-" {
+                        assert_eq!(answered.status, 401, "{what}");
+                    } else {
+                        assert_eq!((answered.status, &newest(&app).await["trust"]), (204, &json!(want)), "{what}");
                     }
                 }
             }
@@ -148,7 +173,11 @@ on_both! {
             post(&app, TESTS, &about(&uid, number), None).await.expect(204);
         }
         app.settle().await;
-        assert_eq!((app.asked(GET_TEST), app.items("/api/v1/callbacks").await.len()), (1, 1), "one hint a minute will do");
+        assert_eq!(
+            (app.asked(GET_TEST), app.items("/api/v1/callbacks").await.len()),
+            (1, 1),
+            "one hint a minute will do"
+        );
 
         app.clock.advance(TimeDelta::minutes(2));
         app.tuxsuite.finish_test(&uid, "fail", &[("ltp-smoke", "fail")]);
@@ -205,16 +234,16 @@ on_both! {
     async fn signed_bodies_are_read_however_tuxsuite_wraps_and_breaks_them(db: TestDb) {
         let app = knowing(db).await;
         let in_a_string = |text: &str| Value::String(text.to_owned()).to_string();
-        type Case = (&'static str, fn(&str) -> String, bool);
-        // What is done to the body, and whether the signature is over what the string holds.
-        let cases: [Case; 6] = [
+        let cases: [Wrapping; 6] = [
             ("as it is", |body| body.to_owned(), false),
             ("in a string, signed inside", |body| Value::String(body.to_owned()).to_string(), true),
             ("in a string, signed as sent", |body| Value::String(body.to_owned()).to_string(), false),
             ("with an illegal escape", |body| body.replace("apostrophe's", r"apostrophe\'s"), false),
-            ("with an illegal escape in a string", |body| {
-                Value::String(body.replace("apostrophe's", r"apostrophe\'s")).to_string()
-            }, true),
+            (
+                "with an illegal escape in a string",
+                |body| Value::String(body.replace("apostrophe's", r"apostrophe\'s")).to_string(),
+                true,
+            ),
             ("with white space around", |body| format!("\n {body}\r\n"), false),
         ];
         for (what, wrap, inside) in cases {
@@ -233,7 +262,10 @@ on_both! {
             assert_eq!(app.run_in(&run, "finished").await["status"], "PASS", "{what}");
             let checkouts = app.sink.objects("checkouts");
             assert!(
-                checkouts.values().flatten().any(|checkout| text(checkout, "git_commit_message").contains("apostrophe's fate")),
+                checkouts
+                    .values()
+                    .flatten()
+                    .any(|checkout| text(checkout, "git_commit_message").contains("apostrophe's fate")),
                 "{what}: {checkouts:?}"
             );
             let kept = newest(&app).await;

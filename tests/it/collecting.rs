@@ -51,7 +51,10 @@ on_both! {
         conclude(&app, &uid).await;
         app.advance(LONG).await;
         let waits = app.run_in(&run, "collecting").await;
-        assert!(text(&waits, "waiting").contains("no results.json"), "a callback may be faster than the storage: {waits}");
+        assert!(
+            text(&waits, "waiting").contains("no results.json"),
+            "a callback may be faster than the storage: {waits}"
+        );
         assert_eq!(app.results_of(&run).await, []);
         app.advance(LONG).await;
         decided_by_words(&app.run(&run).await, "no results.json");
@@ -64,7 +67,9 @@ on_both! {
         app.tuxsuite.put_file(&uid, "results.json", r#"{"ltp-smoke": {"access01": {"result": "fail"}}}"#);
         let status = |status| Answer::Status(status, String::new(), Vec::new());
         app.call_back(&app.tuxsuite.callback(&uid)).await.expect(204);
-        for (number, answer) in [status(500), status(503), status(429), Answer::Never, Answer::Close].into_iter().enumerate() {
+        for (number, answer) in
+            [status(500), status(503), status(429), Answer::Never, Answer::Close].into_iter().enumerate()
+        {
             let what = format!("{answer:?}");
             app.tuxsuite.server.answer_next(STORAGE, answer);
             app.advance(LONG).await;
@@ -98,13 +103,19 @@ on_both! {
         let app = TestApp::start_with(db, |settings| {
             settings.tuxsuite.max_results_bytes = 1000;
             settings.runs.collect_max_tries = 2;
-        }).await;
+        })
+        .await;
         let large = json!({"ltp-smoke": {"case": {"result": "pass", "note": "x".repeat(1000)}}}).to_string();
         let deep = format!("{}1{}", r#"{"a":"#.repeat(150), "}".repeat(150));
         let contents = [
-            ("", "cannot be read"), ("garbage", "cannot be read"), ("[]", "cannot be read"), ("null", "cannot be read"),
-            (r#"{"ltp-smoke": []}"#, "cannot be read"), ("{\"ltp-smoke\": {\"\u{0}\": {}}}", "cannot be read"),
-            (deep.as_str(), "cannot be read"), (large.as_str(), "longer than 1000 bytes"),
+            ("", "cannot be read"),
+            ("garbage", "cannot be read"),
+            ("[]", "cannot be read"),
+            ("null", "cannot be read"),
+            (r#"{"ltp-smoke": []}"#, "cannot be read"),
+            ("{\"ltp-smoke\": {\"\u{0}\": {}}}", "cannot be read"),
+            (deep.as_str(), "cannot be read"),
+            (large.as_str(), "longer than 1000 bytes"),
         ];
         let mut runs = Vec::new();
         for (number, (content, why)) in contents.into_iter().enumerate() {
@@ -143,7 +154,8 @@ on_both! {
             settings.outbound.allow.clear();
             settings.tuxsuite.download_hosts =
                 ["localhost", "127.0.0.1", "169.254.169.254", "*.tuxsuite.com", "::1"].map(str::to_owned).to_vec();
-        }).await;
+        })
+        .await;
         let not_listed = "not in the setting of download hosts";
         for (number, (url, why)) in [
             // Listed, and yet not of the public internet.
@@ -164,7 +176,10 @@ on_both! {
             ("ftp://storage.tuxsuite.com/x/".to_owned(), ""),
             ("file:///etc/passwd".to_owned(), ""),
             ("//storage".to_owned(), ""),
-        ].into_iter().enumerate() {
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let (run, uid) = failed(&app, &format!("maestro:{number}")).await;
             app.tuxsuite.patch(&uid, &json!({"download_url": url}));
             conclude(&app, &uid).await;
@@ -185,7 +200,9 @@ on_both! {
         ];
         for (number, (place, why)) in places.into_iter().enumerate() {
             let (run, uid) = failed(&app, &format!("maestro:{number}")).await;
-            app.tuxsuite.server.answer_next(STORAGE, Answer::Status(302, String::new(), vec![("location", place.leak())]));
+            app.tuxsuite
+                .server
+                .answer_next(STORAGE, Answer::Status(302, String::new(), vec![("location", place.leak())]));
             conclude(&app, &uid).await;
             decided_by_words(&app.run(&run).await, why);
         }
@@ -193,7 +210,9 @@ on_both! {
         // In a circle.
         let (run, uid) = failed(&app, "maestro:circle").await;
         for _ in 0..4 {
-            app.tuxsuite.server.answer_next(STORAGE, Answer::Status(302, String::new(), vec![("location", "results.json")]));
+            app.tuxsuite
+                .server
+                .answer_next(STORAGE, Answer::Status(302, String::new(), vec![("location", "results.json")]));
         }
         conclude(&app, &uid).await;
         decided_by_words(&app.run(&run).await, "more than 3 times");
@@ -209,7 +228,9 @@ on_both! {
         let app = TestApp::start_with(db, |settings| settings.tuxsuite.max_log_bytes = 2000).await;
         let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke", "ltp-fsx", "ltp-io"]).await;
         app.tuxsuite.put_file(&uid, "results.json", json!({
-            "ltp-smoke": {"access01": {"result": "fail", "log_excerpt": "access01: TFAIL"}, "access02": {"result": "pass"}},
+            "ltp-smoke": {
+                "access01": {"result": "fail", "log_excerpt": "access01: TFAIL"}, "access02": {"result": "pass"},
+            },
             "ltp-fsx": {"fsx": {"result": "pass"}},
         }).to_string());
         let mut log = b"the beginning\n".to_vec();
@@ -239,12 +260,19 @@ on_both! {
         let app = TestApp::start(db).await;
         let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke", "ltp-fsx"]).await;
         app.tuxsuite.put_file(&uid, "results.json", json!({
-            "lava": {"0_ltp-smoke": {"result": "pass"}, "1_ltp-fsx": {"result": "fail"}, "login-action": {"result": "pass"}},
+            "lava": {
+                "0_ltp-smoke": {"result": "pass"}, "1_ltp-fsx": {"result": "fail"}, "login-action": {"result": "pass"},
+            },
             "0_ltp-smoke": {"access01": {"result": "pass"}, "1_access02": {"result": "skip"}},
         }).to_string());
         app.tuxsuite.finish_test(&uid, "fail", &[("boot", "pass")]);
         conclude(&app, &uid).await;
-        let want = [("ltp.fsx", "FAIL"), ("ltp.smoke", "PASS"), ("ltp.smoke.access01", "PASS"), ("ltp.smoke.access02", "SKIP")];
+        let want = [
+            ("ltp.fsx", "FAIL"),
+            ("ltp.smoke", "PASS"),
+            ("ltp.smoke.access01", "PASS"),
+            ("ltp.smoke.access02", "SKIP"),
+        ];
         assert_eq!(app.results_of(&run).await, want.map(|(path, status)| (path.to_owned(), status.to_owned())));
     }
 
@@ -253,7 +281,9 @@ on_both! {
         let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
         app.tuxsuite.put_file(&uid, "results.json", json!({
             "lava": {"ltp-smoke": {"result": "pass"}},
-            "ltp-smoke": {"access01": {"result": "pass"}, "access02": {"result": "fail"}, "access03": {"result": "skip"}},
+            "ltp-smoke": {
+                "access01": {"result": "pass"}, "access02": {"result": "fail"}, "access03": {"result": "skip"},
+            },
         }).to_string());
         // TuxSuite's own words are no better than LAVA's.
         app.tuxsuite.finish_test(&uid, "pass", &[("boot", "pass"), ("ltp-smoke", "pass")]);
@@ -261,7 +291,12 @@ on_both! {
         app.deliver().await;
         assert_eq!(app.run_in(&run, "finished").await["status"], "FAIL");
         let tests = by_path(&app);
-        for (path, status) in [("ltp.smoke", "FAIL"), ("ltp.smoke.access01", "PASS"), ("ltp.smoke.access02", "FAIL"), ("ltp.smoke.access03", "SKIP")] {
+        for (path, status) in [
+            ("ltp.smoke", "FAIL"),
+            ("ltp.smoke.access01", "PASS"),
+            ("ltp.smoke.access02", "FAIL"),
+            ("ltp.smoke.access03", "SKIP"),
+        ] {
             assert_eq!(tests[path]["status"], status, "{path}");
         }
     }
@@ -269,11 +304,16 @@ on_both! {
     async fn a_measurement_is_the_tests_number(db: TestDb) {
         let app = TestApp::start(db).await;
         let (run, uid) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
-        app.tuxsuite.put_file(&uid, "results.json", json!({"ltp-smoke": {
-            "speed": {"result": "pass", "measurement": "12.5", "units": "MB/s"},
-            "count": {"result": "pass", "measurement": 7},
-            "none": {"result": "pass", "measurement": "fast"},
-        }}).to_string());
+        app.tuxsuite.put_file(
+            &uid,
+            "results.json",
+            json!({"ltp-smoke": {
+                "speed": {"result": "pass", "measurement": "12.5", "units": "MB/s"},
+                "count": {"result": "pass", "measurement": 7},
+                "none": {"result": "pass", "measurement": "fast"},
+            }})
+            .to_string(),
+        );
         app.tuxsuite.finish_test(&uid, "pass", &[("ltp-smoke", "pass")]);
         conclude(&app, &uid).await;
         app.deliver().await;
@@ -293,9 +333,13 @@ on_both! {
             (json!({"0_login-action": {"result": "fail"}}), vec![("boot", "pass")], "FAIL"),
             (json!({}), vec![("boot", "fail")], "FAIL"),
             (json!({}), vec![], "MISS"),
-        ].into_iter().enumerate() {
+        ]
+        .into_iter()
+        .enumerate()
+        {
             let boot = json!({
-                "build_id": format!("maestro:{number}"), "kernel_image_url": "https://files.example.org/Image", "collection": "boot",
+                "build_id": format!("maestro:{number}"), "kernel_image_url": "https://files.example.org/Image",
+                "collection": "boot",
             });
             let run = text(&app.post("/api/v1/runs", &boot).await.expect(201).json(), "id");
             app.settle().await;
@@ -311,10 +355,13 @@ on_both! {
         let app = TestApp::start_with(db, |settings| settings.tuxsuite.timeout_s = 1).await;
         let name = "n".repeat(20_000);
         let poisons = [
-            r#"{"ltp-smoke": {"a\u0000b": {"result": "fail", "log_excerpt": "\u0000", "units": "\u0000", "measurement": 1}}}"#.to_owned(),
-            r#"{"ltp-smoke": {"": {"result": "fail"}, " ": {"result": "fail"}, "..": {"result": "fail"}, "a.b": {"result": "fail"}}}"#.to_owned(),
+            r#"{"ltp-smoke": {"a\u0000b": {"result": "fail", "log_excerpt": "\u0000", "units": "\u0000", "measurement": 1}}}"#
+                .to_owned(),
+            r#"{"ltp-smoke": {"": {"result": "fail"}, " ": {"result": "fail"}, "..": {"result": "fail"}, "a.b": {}}}"#
+                .to_owned(),
             format!(r#"{{"ltp-smoke": {{"{name}": {{"result": "fail"}}, "é/\\ \"": {{"result": "fail"}}}}}}"#),
-            r#"{"ltp-smoke": {"x": {"result": "fail", "measurement": 1e308, "duration": 1e308}, "X": {"result": "fail"}}}"#.to_owned(),
+            r#"{"ltp-smoke": {"x": {"result": "fail", "measurement": 1e308, "duration": 1e308}, "X": {"result": "fail"}}}"#
+                .to_owned(),
             r#"{"ltp-smoke": {"x": {"result": "fail"}, "x": {"result": "pass"}}}"#.to_owned(),
             r#"{"ltp-smoke": {"x": {"result": "fail", "measurement": "NaN"}, "y": {"result": {"a": []}}}}"#.to_owned(),
             r#"{"ltp-smoke": {"x": {"result": "fail\u0000"}}}"#.to_owned(),

@@ -75,7 +75,10 @@ on_both! {
             assert!(waits["state"] == "planned" || waits["state"] == "submitting", "{what}: {waits}");
             assert_eq!(waits["tries"], 1, "{what}");
             let waiting = text(&waits, "waiting");
-            assert!(waiting.starts_with("asked the runner 1 times in vain") && waiting.contains(why), "{what}: {waiting}");
+            assert!(
+                waiting.starts_with("asked the runner 1 times in vain") && waiting.contains(why),
+                "{what}: {waiting}"
+            );
             app.advance(LONG).await;
             let running = app.run_in(&run, "running").await;
             assert_eq!((&running["tries"], app.tuxsuite.builds().len()), (&json!(0), number + 1), "{what}");
@@ -160,7 +163,8 @@ on_both! {
         let app = TestApp::start_with(db, |settings| {
             insistent(settings);
             settings.runs.max_tries = 3;
-        }).await;
+        })
+        .await;
         for _ in 0..3 {
             app.tuxsuite.server.answer_next(SUBMIT_TESTS, unavailable());
             app.tuxsuite.server.answer_next(SUBMIT_BUILDS, unavailable());
@@ -175,7 +179,10 @@ on_both! {
             let over = app.run_in(run, "finished").await;
             let reason = text(&over, "reason");
             assert_eq!(over["status"], "MISS");
-            assert!(reason.contains("asked 3 times") && reason.contains("503") && reason.contains("come back later"), "{reason}");
+            assert!(
+                reason.contains("asked 3 times") && reason.contains("503") && reason.contains("come back later"),
+                "{reason}"
+            );
         }
         let sunk = app.sunk_tests();
         let heads: Vec<_> = sunk.iter().map(|(path, status, _)| (path.as_str(), status.as_str())).collect();
@@ -193,7 +200,8 @@ on_both! {
             settings.runs.max_tries = 2;
             settings.runs.deadline_s = 3600;
             settings.runs.cancel_grace_s = 600;
-        }).await;
+        })
+        .await;
         for _ in 0..100 {
             app.tuxsuite.server.answer_next(LIST_TESTS, status(500));
         }
@@ -222,7 +230,9 @@ on_both! {
     async fn a_refusal_is_final_at_once_and_in_the_runners_words(db: TestDb) {
         let app = TestApp::start(db).await;
         let mut want = Vec::new();
-        for (number, (code, hint)) in [(400, ""), (403, ""), (404, "TUXSUITE_PROJECT"), (422, "")].into_iter().enumerate() {
+        for (number, (code, hint)) in
+            [(400, ""), (403, ""), (404, "TUXSUITE_PROJECT"), (422, "")].into_iter().enumerate()
+        {
             app.tuxsuite.server.answer_next(SUBMIT_TESTS, status(code));
             app.tuxsuite.server.answer_next(SUBMIT_BUILDS, status(code));
             let test = format!("t{code}");
@@ -251,7 +261,8 @@ on_both! {
             settings.runs.breaker_pause_s = 60;
             // Three failures come within the first seconds, far from the breaker's pause.
             settings.runs.retry_max_s = 2;
-        }).await;
+        })
+        .await;
         for _ in 0..4 {
             app.tuxsuite.server.answer_next(SUBMIT_BUILDS, unavailable());
         }

@@ -4,6 +4,7 @@
 mod access;
 mod architecture;
 mod attempts;
+mod bad_input;
 mod bridge_bugs;
 mod bridge_bugs_requests;
 mod bridge_golden;

@@ -65,7 +65,8 @@ on_both! {
     async fn a_job_that_its_runner_forgets_three_times_in_a_row_is_missed(db: TestDb) {
         let app = TestApp::start(db).await;
         let (run, _) = app.start_tests("maestro:1", &["ltp-smoke"]).await;
-        for answer in [unavailable(), unavailable(), not_found(), not_found(), unavailable(), not_found(), not_found()] {
+        for answer in [unavailable(), unavailable(), not_found(), not_found(), unavailable(), not_found(), not_found()]
+        {
             app.tuxsuite.server.answer_next(GET_TEST, answer);
             app.advance(LONG).await;
             app.run_in(&run, "running").await;
@@ -104,11 +105,22 @@ on_both! {
         let (other, other_uid) = app.start_build().await;
         app.tuxsuite.patch(&other_uid, &json!({"state": "running"}));
         let status = |status: u16| Answer::Status(status, r#"{"error": "no"}"#.to_owned(), Vec::new());
-        let liar = Answer::Status(200, json!({"uid": "another", "state": "finished", "result": "pass"}).to_string(), vec![]);
+        let liar =
+            Answer::Status(200, json!({"uid": "another", "state": "finished", "result": "pass"}).to_string(), vec![]);
         let wordless = Answer::Status(200, json!({"uid": uid}).to_string(), vec![]);
         for answer in [
-            status(400), status(401), status(403), status(429), status(500), status(503), Answer::Garbage, Answer::Never,
-            Answer::Close, Answer::Lost, liar, wordless,
+            status(400),
+            status(401),
+            status(403),
+            status(429),
+            status(500),
+            status(503),
+            Answer::Garbage,
+            Answer::Never,
+            Answer::Close,
+            Answer::Lost,
+            liar,
+            wordless,
         ] {
             let what = format!("{answer:?}");
             app.tuxsuite.server.answer_next(GET_TEST, answer);

@@ -1,7 +1,7 @@
 //! The two migration folders describe one schema.
 //!
-//! Each database is migrated and asked what it then holds; what it says is reduced to what the storage layer means by it,
-//! and the two must be equal, but for what one can hold and the other cannot (see [`on_postgres`], [`on_sqlite`]).
+//! Each database is migrated and asked what it then holds; what it says is reduced to what the storage layer means by
+//! it, and the two must be equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +23,8 @@ fn differences(sqlite: &Schema, postgres: &Schema) -> Vec<String> {
         .collect()
 }
 
-/// A condition as bare words, so that the two databases' ways to write one thing are one: without parentheses, casts and
-/// case, and with `IN` for `= ANY (ARRAY[…])`, which is what PostgreSQL makes of it.
+/// A condition as bare words, so that the two databases' ways to write one thing are one: without parentheses, casts
+/// and case, and with `IN` for `= ANY (ARRAY[…])`, which is what PostgreSQL makes of it.
 fn words(condition: &str) -> String {
     let spaced: String = condition
         .to_lowercase()
@@ -37,7 +37,7 @@ fn words(condition: &str) -> String {
         .replace(" > = ", " >= ")
         .replace(" < > ", " <> ");
     let spaced =
-        spaced.replace(" = any ( array [", " in (").replace(" <> all ( array [", " not in (").replace("]", " ");
+        spaced.replace(" = any ( array [", " in (").replace(" <> all ( array [", " not in (").replace(']', " ");
     spaced.replace(['(', ')', ','], " ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -147,7 +147,8 @@ async fn on_sqlite(conn: &mut Conn<'_>) -> Schema {
     }
     for [table, column, to, to_column, on_delete] in rows::<5>(
         conn,
-        "SELECT m.name || char(1) || f.\"from\" || char(1) || f.\"table\" || char(1) || f.\"to\" || char(1) || f.on_delete
+        "SELECT m.name || char(1) || f.\"from\" || char(1) || f.\"table\" || char(1) || f.\"to\" || char(1)
+            || f.on_delete
          FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f WHERE m.type = 'table'",
     )
     .await
@@ -184,7 +185,8 @@ async fn on_postgres(conn: &mut Conn<'_>) -> Schema {
     for [table, name, origin, unique, columns, condition] in rows::<6>(
         conn,
         "SELECT concat_ws(chr(1), t.relname, i.relname, coalesce(k.contype::text, ''), x.indisunique::text,
-                (SELECT string_agg(a.attname, ', ' ORDER BY n.ordinality) FROM unnest(x.indkey) WITH ORDINALITY n (attnum)
+                (SELECT string_agg(a.attname, ', ' ORDER BY n.ordinality)
+                    FROM unnest(x.indkey) WITH ORDINALITY n (attnum)
                     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = n.attnum),
                 coalesce(pg_get_expr(x.indpred, x.indrelid), ''))
          FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
@@ -290,7 +292,7 @@ async fn a_difference_is_seen() {
         "DROP INDEX run_uid; CREATE INDEX run_uid ON run (runner, uid) WHERE uid IS NOT NULL",
         "DROP INDEX run_uid; CREATE UNIQUE INDEX run_uid ON run (uid, runner) WHERE uid IS NOT NULL",
         "DROP INDEX run_uid; CREATE UNIQUE INDEX run_uid ON run (runner, uid)",
-        "DROP INDEX delivery_due; CREATE INDEX delivery_due ON delivery (due_at, id) WHERE state IN ('pending', 'dead')",
+        "DROP INDEX delivery_dead; CREATE INDEX delivery_dead ON delivery (id) WHERE state = 'sent'",
         "CREATE TABLE more (id uuid NOT NULL PRIMARY KEY)",
     ] {
         // Rolled back when it was looked at, so that each change is seen alone.

@@ -37,9 +37,9 @@ fn poisoned(body: &str) -> Write {
 
 /// Hands all of these to the writer before any can be answered; returns the answers in their order.
 ///
-/// The writes wait while the test holds what the writer needs: on `SQLite` the one write connection, on `PostgreSQL` the
-/// table. So they are taken in few batches, whatever the machine's speed.
-async fn write_together(db: &Db, writer: &Writer, writes: Vec<Write>) -> Vec<Result<Written, AppError>> {
+/// The writes wait while the test holds what the writer needs: on SQLite the one write connection, on PostgreSQL the
+/// tables. So they are taken in few batches, whatever the machine's speed.
+async fn write_together(db: &Db, writer: &Writer, batch: Vec<Write>) -> Vec<Result<Written, AppError>> {
     let mut tx = db.begin().await.unwrap();
     if db.dialect() == Dialect::Postgres {
         tx.conn()
@@ -49,8 +49,8 @@ async fn write_together(db: &Db, writer: &Writer, writes: Vec<Write>) -> Vec<Res
             .unwrap();
     }
     let handed = AtomicI64::new(0);
-    let all = writes.len();
-    let answers = futures_util::future::join_all(writes.into_iter().map(|write| {
+    let all = batch.len();
+    let answers = futures_util::future::join_all(batch.into_iter().map(|write| {
         let answer = writer.write(write);
         let handed = &handed;
         async move {
@@ -68,15 +68,15 @@ async fn write_together(db: &Db, writer: &Writer, writes: Vec<Write>) -> Vec<Res
     answers
 }
 
-/// How many commits the database has seen that wrote callbacks: on `PostgreSQL` its rows tell, on `SQLite` the frames of
-/// the write-ahead log that end a transaction.
+/// How many commits the database has seen: on PostgreSQL each callback tells by which it came, on SQLite the frames of
+/// the write-ahead log tell which of them end a transaction.
 async fn commits(test: &TestDb, db: &Db) -> usize {
     if db.dialect() == Dialect::Postgres {
         let (count,): (i64,) =
             read!(db, conn => conn.query("SELECT count(DISTINCT xmin::text) FROM callback").fetch_one());
         return usize::try_from(count).unwrap();
     }
-    // https://sqlite.org/fileformat2.html#the_write_ahead_log: a header of 32 bytes with the size of a page at 8 and the
+    // https://sqlite.org/fileformat2.html#the_write_ahead_log: a header of 32 bytes with a page's size at 8 and the
     // salts at 16; then frames of a header of 24 bytes, with the database's size after a commit at 4 (else 0) and the
     // salts at 8, and a page.
     let wal = std::fs::read(format!("{}-wal", test.url().strip_prefix("sqlite:").unwrap())).unwrap();
@@ -117,7 +117,10 @@ on_both! {
         }
         assert_eq!(callbacks(&again).await.len(), 1);
         assert_eq!(read!(again, conn => store::result::list(conn, &store::result::Filter::default(), ALL)).0.len(), 1);
-        assert_eq!(read!(again, conn => store::delivery::list(conn, &store::delivery::Filter::default(), ALL)).0.len(), 1);
+        assert_eq!(
+            read!(again, conn => store::delivery::list(conn, &store::delivery::Filter::default(), ALL)).0.len(),
+            1
+        );
         assert!(read!(again, conn => store::submission::by_id(conn, &a_submission(1, at(0)).id)).is_some());
     }
 
@@ -125,8 +128,8 @@ on_both! {
         let open = db.open().await;
         let writer = Writer::start(&open, OPTIONS);
         let before = commits(&db, &open).await;
-        let writes = (0..200).map(|n| callback(&n.to_string())).collect();
-        for answer in write_together(&open, &writer, writes).await {
+        let batch = (0..200).map(|n| callback(&n.to_string())).collect();
+        for answer in write_together(&open, &writer, batch).await {
             assert_eq!(answer.unwrap(), Written::Callback(true));
         }
         let shared = commits(&db, &open).await - before;
@@ -143,8 +146,8 @@ on_both! {
     async fn copies_within_one_batch_are_told_apart(db: TestDb) {
         let db = db.open().await;
         let writer = Writer::start(&db, OPTIONS);
-        let writes = (0..100).map(|n| callback(&(n % 4).to_string())).collect();
-        let answers = write_together(&db, &writer, writes).await;
+        let batch = (0..100).map(|n| callback(&(n % 4).to_string())).collect();
+        let answers = write_together(&db, &writer, batch).await;
         let new = answers.into_iter().filter(|answer| matches!(answer, Ok(Written::Callback(true)))).count();
         assert_eq!(new, 4);
         assert_eq!(callbacks(&db).await.iter().map(|one| one.repeats).sum::<i64>(), 96);
@@ -159,7 +162,7 @@ on_both! {
         let mut clash = run_of(&build);
         clash.capability.clone_from(&first.capability);
         let broken = TestResult { source: ResultSource::Run, ..a_result("riscv:broken", at(0)) };
-        let writes = vec![
+        let batch = vec![
             callback("1"),
             poisoned("2"),
             Write::Results(vec![a_result("riscv:3", at(0))], vec![a_delivery("riscv:3", at(0))]),
@@ -168,7 +171,7 @@ on_both! {
             Write::Submission(a_submission(6, at(0))),
             callback("7"),
         ];
-        let answers = write_together(&db, &writer, writes).await;
+        let answers = write_together(&db, &writer, batch).await;
         let told: Vec<&str> = answers
             .iter()
             .map(|answer| match answer {

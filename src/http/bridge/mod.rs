@@ -35,6 +35,7 @@ use crate::runner::tuxsuite;
 pub const MADE_DUE: HeaderName = HeaderName::from_static("testyard-made-due");
 
 async fn read_as<T: body::Body>(app: &App, headers: &HeaderMap, body: Body) -> Result<T> {
+    app.writer.has_room()?;
     let bytes = read(body, app.settings.server.max_body_bytes).await?;
     body::read(text(headers, header::CONTENT_TYPE.as_str()), &bytes).map_err(Problem::fields)
 }
@@ -247,6 +248,7 @@ pub(crate) async fn boot_callback(State(app): State<App>, headers: HeaderMap, bo
 }
 
 async fn callback<T: body::Body>(app: &App, subject: Subject, headers: &HeaderMap, body: Body) -> Result<Response> {
+    app.writer.has_room()?;
     let bytes = read(body, app.settings.server.max_body_bytes).await?;
     let kind = text(headers, header::CONTENT_TYPE.as_str());
     if kind.is_some_and(|kind| !json::is_json(kind)) {

@@ -70,6 +70,7 @@ async fn take(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, Re
     let authenticated = authenticate(app, headers, Scope::Submit).map_err(Reply::into_response);
     // A stranger's body is read only as far as kcidb-restd's order of refusals needs.
     let most = if authenticated.is_ok() { app.settings.intake.max_body_bytes } else { MAX_STRANGERS_BYTES };
+    app.writer.has_room().map_err(failed)?;
     let bytes = match body::read(body, most).await {
         Ok(bytes) => bytes,
         Err(problem) if problem.code() == Code::TooLarge => {

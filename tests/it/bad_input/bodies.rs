@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    JSON, Kind, assert_refused, assert_unmoved, doors, places, refusal_of, refusal_of_text, rows, with, without,
-};
+use super::{JSON, Kind, assert_refused, assert_unmoved, doors, places, refusal_of_text, rows, with, without};
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;
 use crate::support::on_both;
@@ -36,9 +34,12 @@ on_both! {
             let answered = app.post(door.path, &door.good).await;
             assert!([201, 204].contains(&answered.status), "{}: {}", door.path, answered.text);
         }
-        assert!(rows(&app.app.db).await.iter().all(|(table, count)| {
-            *count > 0 || ["submission", "received_object"].contains(table)
-        }));
+        assert!(
+            rows(&app.app.db)
+                .await
+                .iter()
+                .all(|(table, count)| { *count > 0 || ["submission", "received_object"].contains(table) })
+        );
     }
 
     async fn what_is_not_json_is_refused(db: TestDb) {
@@ -95,11 +96,19 @@ on_both! {
         let app = TestApp::start(db).await;
         let before = rows(&app.app.db).await;
         for door in doors() {
-            let others =
-                [json!(null), json!(true), json!(0), json!(-1.5), json!("{}"), json!([]), json!({}), json!([door.good])];
+            let others = [
+                json!(null),
+                json!(true),
+                json!(0),
+                json!(-1.5),
+                json!("{}"),
+                json!([]),
+                json!({}),
+                json!([door.good]),
+            ];
             for other in others {
                 let answered = app.post(door.path, &other).await;
-                assert_refused(&answered, refusal_of(door.kind), &format!("{}: {other}", door.path));
+                assert_refused(&answered, &[422], &format!("{}: {other}", door.path));
             }
         }
         assert_unmoved(&app, &before).await;
@@ -111,20 +120,17 @@ on_both! {
         for door in doors() {
             for place in places(&door.good) {
                 let now = door.good.pointer(&place).unwrap();
-                let others = [json!(true), json!(1), json!(-0.5), json!(u64::MAX), json!([1]), json!({"a": 1}), json!("word")];
+                let others =
+                    [json!(true), json!(1), json!(-0.5), json!(u64::MAX), json!([1]), json!({"a": 1}), json!("word")];
                 let is_null_taken = door.nullable.contains(&place.rsplit('/').next().unwrap());
                 let null = (!is_null_taken).then_some(Value::Null);
                 for other in others.into_iter().chain(null) {
-                    let same = matches!(
-                        (now, &other),
-                        (Value::String(_), Value::String(_))
-                    );
-                    if same {
+                    if now.is_string() && other.is_string() {
                         continue;
                     }
                     let body = with(&door.good, &place, other);
                     let answered = app.post(door.path, &body).await;
-                    assert_refused(&answered, refusal_of(door.kind), &format!("{}{place}: {body}", door.path));
+                    assert_refused(&answered, &[422], &format!("{}{place}: {body}", door.path));
                 }
             }
         }
@@ -143,7 +149,7 @@ on_both! {
                     continue;
                 }
                 let answered = app.post(door.path, &without(&door.good, &place)).await;
-                assert_refused(&answered, refusal_of(door.kind), &format!("{} without {place}", door.path));
+                assert_refused(&answered, &[422], &format!("{} without {place}", door.path));
                 assert!(answered.text.contains(name), "{} names `{name}`: {}", door.path, answered.text);
             }
         }
@@ -176,9 +182,13 @@ on_both! {
         for door in doors() {
             for place in places(&door.good) {
                 let Some(text) = door.good.pointer(&place).unwrap().as_str() else { continue };
+                // What a runner tells besides is taken: `door` has the test that it is stored without the NUL.
+                if place == "/status/state" {
+                    continue;
+                }
                 for bad in [format!("{text}\0"), format!("\0{text}"), "\0".to_owned()] {
                     let answered = app.post(door.path, &with(&door.good, &place, bad.into())).await;
-                    assert_refused(&answered, refusal_of(door.kind), &format!("{}{place}", door.path));
+                    assert_refused(&answered, &[422], &format!("{}{place}", door.path));
                 }
             }
         }
@@ -194,9 +204,10 @@ on_both! {
                     continue;
                 }
                 let marked = with(&door.good, &place, json!("MARK")).to_string();
-                // Lone surrogates, and bytes that are not UTF-8: a lone one, an overlong slash, a surrogate, past the end.
+                // Lone surrogates, and bytes that are not UTF-8: overlong, a surrogate, past the end, cut off.
                 let lone = ["\\ud800", "\\udc00", "\\udc00\\ud800", "\\ud83dx"].map(|text| text.as_bytes().to_vec());
-                let bytes = [&b"\xff"[..], b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"].map(<[u8]>::to_vec);
+                let bytes =
+                    [&b"\xff"[..], b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82"].map(<[u8]>::to_vec);
                 for bad in lone.into_iter().chain(bytes) {
                     let (head, tail) = marked.split_once("MARK").unwrap();
                     let body = [head.as_bytes(), &bad, tail.as_bytes()].concat();

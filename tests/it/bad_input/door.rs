@@ -67,7 +67,9 @@ on_both! {
         let path = callback.url.strip_prefix(&app.base).unwrap().to_owned();
         let (head, capability) = path.rsplit_once('/').unwrap();
         let before = rows(&app.app.db).await;
-        for wrong in ["x", "%00", "%ff", "%e2%82", "cap_", "..%2f", "*", "'%20OR%201=1--", &"x".repeat(30_000), &capability[1..]] {
+        for wrong in
+            ["x", "%00", "%ff", "%e2%82", "cap_", "..%2f", "*", "'%20OR%201=1--", &"x".repeat(30_000), &capability[1..]]
+        {
             let answered = app.post_raw(&format!("{head}/{wrong}"), &[JSON], callback.body.clone()).await;
             assert_refused(&answered, &[401, 404], wrong);
         }
@@ -119,6 +121,38 @@ on_both! {
         app.call_back(&callback).await.expect(204);
     }
 
+    async fn a_nul_in_what_a_runner_tells_is_left_out(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let door = doors().into_iter().find(|door| door.path == "/api/v1/tests/run").unwrap();
+        let run = app.post(door.path, &door.good).await.expect(204).header("location").to_owned();
+        app.settle().await;
+        let uid = app.tuxsuite.tests()[0]["uid"].as_str().unwrap().to_owned();
+        let cases = json!({"a\0b": {"result": "fail", "error_msg": "\0"}, "\0": {"result": "pass"}});
+        let results = json!({"lava": {"ltp-smoke": {"result": "pass"}}, "ltp-smoke": cases});
+        app.tuxsuite.put_file(&uid, "results.json", results.to_string());
+        app.tuxsuite.put_file(&uid, "logs.txt", "one\0two\n");
+        let mut callback =
+            app.tuxsuite.finish_test(&uid, "fail", &[("boot", "pass"), ("ltp-smoke", "fail"), ("ltp-fsx", "fail")]);
+        let mut body: serde_json::Value = serde_json::from_str(&callback.body).unwrap();
+        // TuxSuite's bodies are texts that hold JSON.
+        if let Some(inner) = body.as_str() {
+            body = serde_json::from_str(inner).unwrap();
+        }
+        for (name, value) in [("status_message", json!("a\0b")), ("device", json!("qe\0mu")), ("n\0w", json!(["\0"]))] {
+            body["status"][name] = value;
+        }
+        callback.body = body.to_string();
+        app.call_back(&callback).await.expect(204);
+        app.deliver().await;
+        let shown = app.show(&run).await;
+        assert_eq!((&shown["state"], &shown["status"]), (&json!("finished"), &json!("FAIL")), "{shown}");
+        let results = app.items("/api/v1/results").await;
+        assert!(results.iter().any(|result| result["case"] == "ab"), "{results:?}");
+        for delivery in app.items("/api/v1/deliveries").await {
+            assert_eq!(delivery["state"], "delivered", "{delivery}");
+        }
+    }
+
     async fn headers_that_make_no_sense_do_no_harm(db: TestDb) {
         let app = TestApp::start(db).await;
         let door = doors().into_iter().find(|door| door.path == "/api/v1/builds").unwrap();
@@ -143,7 +177,8 @@ on_both! {
             ("x-forwarded-for", "' OR 1=1"),
             ("traceparent", "00-zz-zz-zz"),
         ] {
-            let response = app.http.get(format!("{}/api/v1/builds", app.base)).header(name, value).send().await.unwrap();
+            let response =
+                app.http.get(format!("{}/api/v1/builds", app.base)).header(name, value).send().await.unwrap();
             let answered = Answered::of(response).await.expect(200);
             let id = answered.header("x-request-id");
             assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}: {value}: {id}");

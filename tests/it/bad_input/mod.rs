@@ -1,7 +1,7 @@
 //! Whatever is sent, the service refuses it in words, stores nothing of it, and goes on.
 //!
-//! The rule for each refusal: a 4xx, never a 5xx (a panic would be one), RFC 9457 problem details (at the door for KCIDB
-//! submissions kcidb-restd's own words), and as many rows in every table as before.
+//! The rule for each refusal: a 4xx, never a 5xx (a panic would be one), RFC 9457 problem details (at the door for
+//! KCIDB submissions kcidb-restd's own words), and as many rows in every table as before.
 
 mod bodies;
 mod door;
@@ -60,7 +60,7 @@ fn doors() -> Vec<Door> {
         object[name] = value.into();
         object
     };
-    let callback = |kind: &str| json!({"kind": kind, "status": {"uid": "u"}});
+    let callback = |kind: &str| json!({"kind": kind, "status": {"uid": "u", "state": "running"}});
     let door = |path, kind, good, nullable| Door { path, kind, good, nullable };
     vec![
         door("/api/v1/builds", Kind::Native, with(&build, "architecture", "riscv"), &["kconfig", "architecture"]),
@@ -124,13 +124,6 @@ fn assert_refused(answered: &Answered, statuses: &[u16], what: &str) {
     let is_told = problem["detail"].as_str().is_some_and(|detail| !detail.is_empty())
         || problem["detail"].as_array().is_some_and(|details| !details.is_empty());
     assert!(is_told, "{what}: {problem}");
-}
-
-/// The statuses that a door refuses a body with that is JSON, and not what it wants.
-fn refusal_of(kind: Kind) -> &'static [u16] {
-    match kind {
-        Kind::Native | Kind::Bridge | Kind::Callback => &[422],
-    }
 }
 
 /// The statuses that a door refuses a body with that is not JSON.

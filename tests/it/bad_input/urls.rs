@@ -157,9 +157,13 @@ on_both! {
                 assert_refused(&answered, &[404], &format!("{path}/{id}"));
             }
             assert_refused(&app.get(&format!("/problems/{id}")).await, &[404], &id);
-            for (path, action) in
-                [("builds", "retry"), ("builds", "cancel"), ("runs", "retry"), ("runs", "cancel"), ("deliveries", "retry")]
-            {
+            for (path, action) in [
+                ("builds", "retry"),
+                ("builds", "cancel"),
+                ("runs", "retry"),
+                ("runs", "cancel"),
+                ("deliveries", "retry"),
+            ] {
                 let answered = app.post_empty(&format!("/api/v1/{path}/{id}/{action}")).await;
                 assert_refused(&answered, &[404], &format!("{path}/{id}/{action}"));
             }
@@ -170,8 +174,21 @@ on_both! {
     async fn what_is_no_path_names_nothing(db: TestDb) {
         let app = TestApp::start(db).await;
         for path in [
-            "/x", "//", "/api", "/api/v1", "/api/v1/", "/api/v2/runs", "/api/v1/runs/", "/api/v1/runs/a/b/c", "/%00", "/%ff",
-            "/api/v1/%00", "/API/V1/RUNS", "/.env", "/api/v1/callbacks/tuxsuite/", "/api//v1/runs",
+            "/x",
+            "//",
+            "/api",
+            "/api/v1",
+            "/api/v1/",
+            "/api/v2/runs",
+            "/api/v1/runs/",
+            "/api/v1/runs/a/b/c",
+            "/%00",
+            "/%ff",
+            "/api/v1/%00",
+            "/API/V1/RUNS",
+            "/.env",
+            "/api/v1/callbacks/tuxsuite/",
+            "/api//v1/runs",
         ] {
             assert_refused(&app.get(path).await, &[404, 405], path);
             assert_refused(&app.post_empty(path).await, &[404, 405], path);

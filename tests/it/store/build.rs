@@ -113,7 +113,10 @@ on_both! {
         for (filter, want) in [
             (none(), vec![other.id, passed.id, planned.id]),
             (Filter { states: vec![RunState::Planned], ..none() }, vec![planned.id]),
-            (Filter { states: vec![RunState::Planned, RunState::Finished], ..none() }, vec![other.id, passed.id, planned.id]),
+            (
+                Filter { states: vec![RunState::Planned, RunState::Finished], ..none() },
+                vec![other.id, passed.id, planned.id],
+            ),
             (Filter { states: vec![RunState::Canceled], ..none() }, vec![]),
             (Filter { statuses: vec![Status::Pass], ..none() }, vec![passed.id]),
             (Filter { statuses: vec![Status::Pass, Status::Fail], ..none() }, vec![other.id, passed.id]),

@@ -113,6 +113,34 @@ on_both! {
         assert_eq!((stored.reason.as_deref(), stored.settled_at), (Some("why"), Some(micros(50))));
     }
 
+    async fn those_of_known_runs_are_settled_as_applied_together(db: TestDb) {
+        let db = db.open().await;
+        let run = running(&db, &tests_of("riscv:b", &["t"], at(0)), "u").await;
+        let known: Vec<_> =
+            (0..3).map(|n| NewCallback { run_id: Some(run), ..a_callback("u", &n.to_string(), at(0)) }).collect();
+        let unknown = a_callback("u", "unknown", at(0));
+        committed!(db, conn => callback::receive(conn, &known));
+        committed!(db, conn => callback::receive(conn, std::slice::from_ref(&unknown)));
+        let me = worker();
+        assert_eq!(committed!(db, conn => callback::claim(conn, lease(me, 0, 60), 9)).len(), 4);
+        let ids = [known[0].id, known[1].id, unknown.id];
+        assert_eq!(committed!(db, conn => callback::applied(conn, worker(), &ids, at(1))), 0, "another holds them");
+        assert_eq!(
+            committed!(db, conn => callback::applied(conn, me, &ids, micros(5))),
+            2,
+            "one is about no known run"
+        );
+        assert_eq!(committed!(db, conn => callback::applied(conn, me, &ids, at(9))), 0, "they are settled");
+        assert_eq!(committed!(db, conn => callback::applied(conn, me, &[], at(9))), 0);
+        let states: Vec<_> = read!(db, conn => callback::list(conn, &Filter::default(), ALL)).0;
+        for one in states {
+            let is_applied = one.id == known[0].id || one.id == known[1].id;
+            let want =
+                if is_applied { (CallbackState::Applied, Some(micros(5))) } else { (CallbackState::Pending, None) };
+            assert_eq!((one.state, one.settled_at), want);
+        }
+    }
+
     async fn the_run_that_a_capability_named_stays(db: TestDb) {
         let db = db.open().await;
         let named = running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await;
@@ -186,7 +214,8 @@ on_both! {
         let run = running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await;
         let other = running(&db, &tests_of("riscv:b", &["t"], at(0)), "v").await;
         let hint = NewCallback { run_id: Some(run), ..a_callback("u", "hint", micros(50)) };
-        let signed = NewCallback { run_id: Some(other), trust: Trust::Signature, ..a_callback("v", "signed", micros(50)) };
+        let signed =
+            NewCallback { run_id: Some(other), trust: Trust::Signature, ..a_callback("v", "signed", micros(50)) };
         committed!(db, conn => callback::receive(conn, &[hint, signed]));
         for (run, since, came) in [(run, 49, true), (run, 50, false), (run, 51, false), (other, 49, false)] {
             assert_eq!(read!(db, conn => callback::hinted_since(conn, run, micros(since))), came, "{since}");

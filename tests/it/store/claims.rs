@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use testyard::domain::callback::CallbackState;
 use testyard::domain::delivery::DeliveryState;
 use testyard::domain::run::RunState;
-use testyard::ids::WorkerId;
+use testyard::ids::{RunId, WorkerId};
+use testyard::store::db::Dialect;
 use testyard::store::delivery::Outcome;
 use testyard::store::run::{Lease, Postponed};
 use testyard::store::{Db, callback, delivery, run, submission};
@@ -93,7 +94,8 @@ on_both! {
         let drained = drain(&db, |db, me| async move {
             let mut done = Vec::new();
             loop {
-                let claimed = committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 0, 60), 25));
+                let claimed =
+                    committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 0, 60), 25));
                 assert!(claimed.len() <= 25, "no more than was asked for");
                 if claimed.is_empty() {
                     return done;
@@ -144,11 +146,15 @@ on_both! {
         assert_eq!(claim(lease(other, 40, 70)).await, 0, "the lease was prolonged");
         assert_eq!(claim(lease(other, 50, 70)).await, 1, "the lease is over");
         assert!(!committed!(db, conn => run::renew(conn, new.id, lease(me, 51, 99))), "who lost it cannot prolong it");
-        let step = || Postponed { id: new.id, state: RunState::Planned, waiting: Some("so"), tries: 2, due_at: micros(5) };
+        let step =
+            || Postponed { id: new.id, state: RunState::Planned, waiting: Some("so"), tries: 2, due_at: micros(5) };
         assert!(!committed!(db, conn => run::postpone(conn, me, step())), "nor give it back");
         assert!(committed!(db, conn => run::postpone(conn, other, step())));
         let run = stored(&db, new.id).await;
-        assert_eq!((run.state, run.waiting.as_deref(), run.tries, run.due_at), (RunState::Planned, Some("so"), 2, micros(5)));
+        assert_eq!(
+            (run.state, run.waiting.as_deref(), run.tries, run.due_at),
+            (RunState::Planned, Some("so"), 2, micros(5))
+        );
         assert!(!committed!(db, conn => run::postpone(conn, other, step())), "it was given back");
         assert_eq!(claim(lease(me, 51, 99)).await, 1);
     }
@@ -174,12 +180,36 @@ on_both! {
         committed!(db, conn => run::plan(conn, &[elsewhere]));
         assert!(committed!(db, conn => run::accepted(conn, runs[5].id, "u", at(0), at(0), at(99))));
         assert_eq!(read!(db, conn => run::next_due(conn, &PLANNED, "tuxsuite")), Some(at(1)));
-        assert_eq!(read!(db, conn => run::next_due(conn, &[RunState::Running, RunState::Planned], "tuxsuite")), Some(at(0)));
+        assert_eq!(
+            read!(db, conn => run::next_due(conn, &[RunState::Running, RunState::Planned], "tuxsuite")),
+            Some(at(0))
+        );
         assert_eq!(read!(db, conn => run::next_due(conn, &[RunState::Collecting], "tuxsuite")), None);
         let claimed = committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 3));
         let claimed: HashSet<_> = claimed.into_iter().map(|run| run.id).collect();
         assert_eq!(claimed, [4, 3, 2].map(|n: usize| runs[n].id).into());
         assert!(committed!(db, conn => run::claim(conn, &[], "tuxsuite", lease(worker(), 9, 40), 3)).is_empty());
+    }
+
+    async fn runs_are_locked_until_the_transaction_ends(db: TestDb) {
+        let db = db.open().await;
+        let runs: Vec<_> = (0..3).map(|n| tests_of(&format!("riscv:{n}"), &["t"], at(n))).collect();
+        committed!(db, conn => run::plan(conn, &runs));
+        let ids = [runs[2].id, runs[0].id, RunId::new(at(9))];
+        let mut tx = db.begin().await.unwrap();
+        let locked = run::lock_all(&mut tx.conn(), &ids).await.unwrap();
+        assert_eq!(locked.iter().map(|run| run.id).collect::<Vec<_>>(), [ids[1], ids[0]], "in one order for all");
+        assert!(run::lock_all(&mut tx.conn(), &[]).await.unwrap().is_empty());
+        if db.dialect() == Dialect::Postgres {
+            // A claim passes over what is locked. SQLite has one writer, which this transaction is.
+            let claimed = committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 9));
+            assert_eq!(claimed.iter().map(|run| run.id).collect::<Vec<_>>(), [runs[1].id]);
+            let mut other = db.begin().await.unwrap();
+            assert!(run::lock(&mut other.conn(), runs[1].id).await.unwrap().is_some());
+            drop(other);
+        }
+        drop(tx);
+        assert!(!committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 9)).is_empty());
     }
 
     async fn times_order_to_the_microsecond(db: TestDb) {

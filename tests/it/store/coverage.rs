@@ -64,7 +64,8 @@ fn every_function_of_the_storage_layer_is_tested() {
 
 #[test]
 fn a_function_that_no_test_calls_is_seen() {
-    let source = "pub async fn plan(conn: &mut Conn<'_>) {}\nimpl Tx {\n    pub async fn commit(self) {}\n}\nasync fn own() {}\n";
+    let source =
+        "pub async fn plan(c: &mut Conn<'_>) {}\nimpl Tx {\n    pub async fn commit(self) {}\n}\nasync fn own() {}";
     let tests = "// run::plan( .commit(\nfn f() { run::planned(); callback::plan(conn); }";
     assert_eq!(untested("run", source, tests), ["run::plan(", ".commit("]);
     assert!(untested("run", source, "store::run::plan(conn, &[]); tx.commit();").is_empty());

@@ -61,7 +61,11 @@ on_both! {
         let of_kind = NewDelivery { object_kind: ObjectKind::Build, ..a_delivery("riscv:1", at(1)) };
         assert_eq!(committed!(db, conn => delivery::enqueue(conn, std::slice::from_ref(&first))), 1);
         let batch = [copy.clone(), elsewhere, of_kind.clone(), of_kind];
-        assert_eq!(committed!(db, conn => delivery::enqueue(conn, &batch)), 2, "another sink or kind is another delivery");
+        assert_eq!(
+            committed!(db, conn => delivery::enqueue(conn, &batch)),
+            2,
+            "another sink or kind is another delivery"
+        );
         assert_eq!(show(&db, first.id).await.object.0, first.object);
         assert!(read!(db, conn => delivery::by_id(conn, copy.id)).is_none());
     }
@@ -89,11 +93,16 @@ on_both! {
         let sent = Outcome::Sent { receipt: "r1", due_at: micros(7), together: 5 };
         assert_eq!(committed!(db, conn => delivery::settle(conn, me, &ids, &sent, micros(6))), 1);
         let one = show(&db, ids[0]).await;
-        assert_eq!((one.state, one.receipt.as_deref(), one.sent_at), (DeliveryState::Sent, Some("r1"), Some(micros(6))));
+        assert_eq!(
+            (one.state, one.receipt.as_deref(), one.sent_at),
+            (DeliveryState::Sent, Some("r1"), Some(micros(6)))
+        );
         assert_eq!(one.batch_limit, Some(5), "how many travelled together");
         assert_eq!(read!(db, conn => delivery::next_due(conn, DeliveryState::Sent)), Some(micros(7)));
         assert_eq!(read!(db, conn => delivery::next_due(conn, DeliveryState::Pending)), None);
-        assert!(committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 99, 199), 9)).is_empty());
+        assert!(
+            committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 99, 199), 9)).is_empty()
+        );
         assert_eq!(committed!(db, conn => delivery::claim(conn, DeliveryState::Sent, lease(me, 99, 199), 9)).len(), 1);
         let has = Outcome::Delivered { reason: Some("said so") };
         assert_eq!(committed!(db, conn => delivery::settle(conn, me, &ids, &has, micros(8))), 1);
@@ -112,13 +121,34 @@ on_both! {
         let (me, ids) = claimed(&db, &[a_delivery("riscv:1", at(0))]).await;
         committed!(db, conn => delivery::settle(conn, me, &ids, &again(Some(8), true), at(1)));
         let one = show(&db, ids[0]).await;
-        assert_eq!((one.state, one.tries, one.batch_limit, one.due_at), (DeliveryState::Pending, 1, Some(8), micros(99)));
+        assert_eq!(
+            (one.state, one.tries, one.batch_limit, one.due_at),
+            (DeliveryState::Pending, 1, Some(8), micros(99))
+        );
         assert_eq!((one.reason.as_deref(), one.answer.as_deref()), (Some("slow"), Some("503")));
-        assert_eq!(committed!(db, conn => delivery::settle(conn, me, &ids, &again(None, true), at(1))), 0, "given back");
+        assert_eq!(
+            committed!(db, conn => delivery::settle(conn, me, &ids, &again(None, true), at(1))),
+            0,
+            "given back"
+        );
         committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 99, 199), 9));
         committed!(db, conn => delivery::settle(conn, me, &ids, &again(None, false), at(1)));
         let one = show(&db, ids[0]).await;
         assert_eq!((one.tries, one.batch_limit), (1, Some(8)), "this try was not in vain, and the limit stays");
+    }
+
+    async fn one_that_the_sink_lost_is_sent_again_and_counted_apart(db: TestDb) {
+        let db = db.open().await;
+        let (me, ids) = claimed(&db, &[a_delivery("riscv:1", at(0))]).await;
+        let lost = Outcome::Lost { reason: "no such submission" };
+        assert_eq!(committed!(db, conn => delivery::settle(conn, me, &ids, &lost, micros(99))), 1);
+        let one = show(&db, ids[0]).await;
+        assert_eq!((one.state, one.lost, one.tries, one.due_at), (DeliveryState::Pending, 1, 0, micros(99)));
+        assert_eq!(one.reason.as_deref(), Some("no such submission"));
+        committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(me, 99, 199), 9));
+        committed!(db, conn => delivery::settle(conn, me, &ids, &DEAD, at(100)));
+        committed!(db, conn => delivery::retry(conn, ids[0], at(101)));
+        assert_eq!(show(&db, ids[0]).await.lost, 0, "an operator begins anew");
     }
 
     async fn who_lost_the_lease_settles_nothing(db: TestDb) {
@@ -128,7 +158,11 @@ on_both! {
         let taken = committed!(db, conn => delivery::claim(conn, DeliveryState::Pending, lease(other, 60, 99), 1));
         assert_eq!(taken.len(), 1);
         let has = Outcome::Delivered { reason: None };
-        assert_eq!(committed!(db, conn => delivery::settle(conn, me, &ids, &has, at(61))), 1, "only what is still held");
+        assert_eq!(
+            committed!(db, conn => delivery::settle(conn, me, &ids, &has, at(61))),
+            1,
+            "only what is still held"
+        );
         assert_eq!(show(&db, taken[0].id).await.state, DeliveryState::Pending);
         assert_eq!(committed!(db, conn => delivery::settle(conn, other, &ids, &has, at(61))), 1);
     }
@@ -168,12 +202,18 @@ on_both! {
         }
         assert_eq!(committed!(db, conn => delivery::make_due(conn, &kinds[..2], at(50))), 4);
         for (kind, ids) in ids.iter().enumerate() {
-            let states: Vec<_> = [show(&db, ids[0]).await, show(&db, ids[1]).await, show(&db, ids[2]).await, show(&db, ids[3]).await]
-                .map(|one| (one.state, one.due_at == at(50)))
-                .into();
+            let states: Vec<_> =
+                [show(&db, ids[0]).await, show(&db, ids[1]).await, show(&db, ids[2]).await, show(&db, ids[3]).await]
+                    .map(|one| (one.state, one.due_at == at(50)))
+                    .into();
             let due = kind < 2;
             let refused = if due { DeliveryState::Pending } else { DeliveryState::Dead };
-            let want = [(refused, due), (DeliveryState::Pending, due), (DeliveryState::Sent, false), (DeliveryState::Dead, false)];
+            let want = [
+                (refused, due),
+                (DeliveryState::Pending, due),
+                (DeliveryState::Sent, false),
+                (DeliveryState::Dead, false),
+            ];
             assert_eq!(states, want, "{:?}", kinds[kind]);
         }
         assert_eq!(committed!(db, conn => delivery::make_due(conn, &[], at(60))), 0);
@@ -185,7 +225,8 @@ on_both! {
         let (me, ids) = claimed(&db, &[a_delivery("riscv:sent", at(0))]).await;
         let sent = Outcome::Sent { receipt: "r1", due_at: at(9), together: 1 };
         committed!(db, conn => delivery::settle(conn, me, &ids, &sent, at(1)));
-        let of_run = NewDelivery { run_id: Some(run), object_kind: ObjectKind::Build, ..a_delivery("riscv:run", at(1)) };
+        let of_run =
+            NewDelivery { run_id: Some(run), object_kind: ObjectKind::Build, ..a_delivery("riscv:run", at(1)) };
         let dead = NewDelivery { invalid: Some("x".into()), ..a_delivery("riscv:dead", at(2)) };
         committed!(db, conn => delivery::enqueue(conn, &[of_run.clone(), dead.clone()]));
         let (sent, of_run, dead) = (ids[0], of_run.id, dead.id);

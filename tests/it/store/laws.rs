@@ -1,5 +1,5 @@
-//! What the databases themselves refuse, whoever asks: each CHECK, each foreign key and each NOT NULL, by statements that
-//! the storage layer would never send.
+//! What the databases themselves refuse, whoever asks: each CHECK, each foreign key and each NOT NULL, by statements
+//! that the storage layer would never send.
 
 use testyard::store::{Db, Error, Result};
 

@@ -232,7 +232,7 @@ pub(crate) fn a_delivery(object_id: &str, now: DateTime<Utc>) -> NewDelivery {
         sink: "kcidb",
         object_kind: ObjectKind::Test,
         object_id: object_id.into(),
-        object: json!({"id": object_id, "n": [1, 2.5, -0.1, 1e300, 9_007_199_254_740_993_u64, null, true], "ä": {"": ""}}),
+        object: json!({"id": object_id, "n": [1, 2.5, -0.1, 1e300, u64::MAX, null, true], "ä": {"": ""}}),
         run_id: None,
         invalid: None,
         now,

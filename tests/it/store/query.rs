@@ -18,13 +18,16 @@ async fn with_numbers(db: &TestDb) -> testyard::store::Db {
 on_both! {
     async fn rows_come_as_many_as_are_asked_for(db: TestDb) {
         let db = with_numbers(&db).await;
-        let touched = committed!(db, conn => NUMBERS.execute(conn, &[1_i64, 2, 3], |query, n| query.bind(*n).bind("x")));
+        let touched =
+            committed!(db, conn => NUMBERS.execute(conn, &[1_i64, 2, 3], |query, n| query.bind(*n).bind("x")));
         assert_eq!(touched, 3);
         let all: Vec<(i64,)> = read!(db, conn => conn.query("SELECT a FROM n ORDER BY a").fetch_all());
         assert_eq!(all, [(1,), (2,), (3,)]);
-        let one: Option<(i64,)> = read!(db, conn => conn.query("SELECT a FROM n WHERE a = $1").bind(2_i64).fetch_optional());
+        let one: Option<(i64,)> =
+            read!(db, conn => conn.query("SELECT a FROM n WHERE a = $1").bind(2_i64).fetch_optional());
         assert_eq!(one, Some((2,)));
-        let none: Option<(i64,)> = read!(db, conn => conn.query("SELECT a FROM n WHERE a = $1").bind(9_i64).fetch_optional());
+        let none: Option<(i64,)> =
+            read!(db, conn => conn.query("SELECT a FROM n WHERE a = $1").bind(9_i64).fetch_optional());
         assert_eq!(none, None);
         let error = refused!(db, conn => conn.query("SELECT a FROM n WHERE a = $1").bind(9_i64).fetch_one::<(i64,)>());
         assert!(matches!(error, Error::Driver(sqlx::Error::RowNotFound)), "{error:?}");
@@ -38,7 +41,8 @@ on_both! {
         for many in [0_i64, 1, 2, 3, 5, 255, 256, 257, 349, 350, 351, 1000, 40_000] {
             let rows: Vec<i64> = (next..next + many).collect();
             next += many;
-            let touched = committed!(db, conn => NUMBERS.execute(conn, &rows, |query, n| query.bind(*n).bind(n.to_string())));
+            let touched =
+                committed!(db, conn => NUMBERS.execute(conn, &rows, |query, n| query.bind(*n).bind(n.to_string())));
             assert_eq!(touched, u64::try_from(many).unwrap());
         }
         let (count, sum, wrong): (i64, i64, i64) = read!(db, conn => conn
@@ -56,7 +60,8 @@ on_both! {
         let mut new: Vec<i64> = new.into_iter().map(|(n,)| n).collect();
         new.sort_unstable();
         assert_eq!(new, rows.iter().copied().filter(|n| *n != 500).collect::<Vec<_>>());
-        let none: Vec<(i64,)> = committed!(db, conn => NEW.fetch_all(conn, &[], |query, n: &i64| query.bind(*n).bind("")));
+        let none: Vec<(i64,)> =
+            committed!(db, conn => NEW.fetch_all(conn, &[], |query, n: &i64| query.bind(*n).bind("")));
         assert!(none.is_empty());
     }
 
@@ -82,7 +87,8 @@ on_both! {
         let db = with_numbers(&db).await;
         let evil = "'); DROP TABLE n; -- $1 ?";
         committed!(db, conn => NUMBERS.execute(conn, &[1_i64], |query, n| query.bind(*n).bind(evil)));
-        let (text,): (String,) = read!(db, conn => conn.query("SELECT b FROM n WHERE b IN ").push_list([evil]).fetch_one());
+        let (text,): (String,) =
+            read!(db, conn => conn.query("SELECT b FROM n WHERE b IN ").push_list([evil]).fetch_one());
         assert_eq!(text, evil);
     }
 

@@ -140,7 +140,9 @@ on_both! {
 
     async fn a_measured_number_reads_back_whatever_its_unit(db: TestDb) {
         let db = db.open().await;
-        for (n, number) in [json!({"value": 0.0, "unit": ""}), json!({"value": -1.5e-7, "unit": "µs"})].into_iter().enumerate() {
+        for (n, number) in
+            [json!({"value": 0.0, "unit": ""}), json!({"value": -1.5e-7, "unit": "µs"})].into_iter().enumerate()
+        {
             let number: Measurement = serde_json::from_value(number).unwrap();
             let result = TestResult { number: Some(Json(number.clone())), ..a_result(&n.to_string(), at(0)) };
             committed!(db, conn => result::insert(conn, &[result]));

@@ -30,7 +30,10 @@ on_both! {
         assert_eq!(committed!(db, conn => submission::insert(conn, std::slice::from_ref(&new))), 1);
         let stored = read!(db, conn => submission::by_id(conn, &new.id)).unwrap();
         assert_eq!((stored.origin, stored.size_bytes, stored.state), (new.origin, 3, SubmissionState::Ready));
-        assert_eq!((stored.reason, stored.objects, stored.received_at, stored.settled_at), (None, None, micros(11), None));
+        assert_eq!(
+            (stored.reason, stored.objects, stored.received_at, stored.settled_at),
+            (None, None, micros(11), None)
+        );
         assert!(read!(db, conn => submission::by_id(conn, "")).is_none());
         assert_eq!(read!(db, conn => submission::next_due(conn)), Some(micros(11)));
         let claimed = committed!(db, conn => submission::claim(conn, lease(worker(), 1, 60), 9));
@@ -92,9 +95,11 @@ on_both! {
         let db = db.open().await;
         let new = a_submission(1, at(0));
         committed!(db, conn => submission::insert(conn, std::slice::from_ref(&new)));
-        committed!(db, conn => submission::insert_objects(conn, &[object(&new, ObjectKind::Test, "riscv:1", json!({}))]));
+        let first = object(&new, ObjectKind::Test, "riscv:1", json!({}));
+        committed!(db, conn => submission::insert_objects(conn, &[first]));
         let merged = json!({"a": [1.5, null, "\u{1F600}"]});
-        let update = async |kind, id| committed!(db, conn => submission::update_object(conn, kind, id, &merged, micros(9)));
+        let update =
+            async |kind, id| committed!(db, conn => submission::update_object(conn, kind, id, &merged, micros(9)));
         assert_eq!(update(ObjectKind::Test, "riscv:1").await, 1);
         assert_eq!(update(ObjectKind::Test, "riscv:2").await, 0);
         let stored = committed!(db, conn => submission::lock_object(conn, ObjectKind::Test, "riscv:1")).unwrap();

@@ -31,7 +31,8 @@ impl TestApp {
     /// Plans a build at TuxSuite; returns the id of its run.
     pub(crate) async fn plan_build(&self) -> String {
         let build = json!({
-            "tree": "https://git.example.org/linux.git", "branch": "master", "toolchain": "gcc-14", "kconfig": "defconfig",
+            "tree": "https://git.example.org/linux.git", "branch": "master", "toolchain": "gcc-14",
+            "kconfig": "defconfig",
         });
         text(&self.post("/api/v1/builds", &build).await.expect(201).json()["run"], "id")
     }
@@ -39,7 +40,8 @@ impl TestApp {
     /// Plans these tests of the collection `ltp` for a build at TuxSuite; returns the id of their run.
     pub(crate) async fn plan_tests(&self, build: &str, tests: &[&str]) -> String {
         let run = json!({
-            "build_id": build, "kernel_image_url": "https://files.example.org/Image", "collection": "ltp", "tests": tests,
+            "build_id": build, "kernel_image_url": "https://files.example.org/Image", "collection": "ltp",
+            "tests": tests,
         });
         text(&self.post("/api/v1/runs", &run).await.expect(201).json(), "id")
     }

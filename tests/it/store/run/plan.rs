@@ -33,10 +33,17 @@ on_both! {
         let run = stored(&db, new.id).await;
         assert_eq!((run.kind, run.state, run.live, run.attempt), (RunKind::Tests, RunState::Planned, true, 1));
         assert_eq!((run.created_at, run.due_at), (new.now, new.now));
-        assert_eq!((&run.request.0, run.client_token, &run.capability), (&new.request, new.client_token, &new.capability));
+        assert_eq!(
+            (&run.request.0, run.client_token, &run.capability),
+            (&new.request, new.client_token, &new.capability)
+        );
         assert_eq!((&run.build_ref, run.build_id, run.previous_id), (&new.build_ref, None, None));
-        assert_eq!((run.tries, run.status, run.uid, run.waiting, run.observation.is_none()), (0, None, None, None, true));
-        for never in [run.stop_due_at, run.asked_at, run.accepted_at, run.started_at, run.deadline_at, run.finished_at] {
+        assert_eq!(
+            (run.tries, run.status, run.uid, run.waiting, run.observation.is_none()),
+            (0, None, None, None, true)
+        );
+        for never in [run.stop_due_at, run.asked_at, run.accepted_at, run.started_at, run.deadline_at, run.finished_at]
+        {
             assert_eq!(never, None);
         }
         let tests = read!(db, conn => run::tests(conn, new.id));

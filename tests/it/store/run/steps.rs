@@ -50,7 +50,10 @@ on_both! {
         let run = stored(&db, new.id).await;
         assert_eq!((run.state, run.uid.as_deref(), run.tries), (RunState::Running, Some("u1"), 0));
         assert_eq!((run.accepted_at, run.due_at, run.deadline_at), (Some(micros(1)), micros(2), Some(micros(3))));
-        assert!(!committed!(db, conn => run::renew(conn, new.id, lease(me, 1, 60))), "its lease has ended with the step");
+        assert!(
+            !committed!(db, conn => run::renew(conn, new.id, lease(me, 1, 60))),
+            "its lease has ended with the step"
+        );
         assert!(!committed!(db, conn => run::accepted(conn, new.id, "u2", at(1), at(2), at(3))));
         assert_eq!(stored(&db, new.id).await.uid.as_deref(), Some("u1"));
         assert_eq!(read!(db, conn => run::by_uid(conn, "tuxsuite", "u1")), Some(new.id));
@@ -105,13 +108,20 @@ on_both! {
         let run = stored(&db, id).await;
         assert_eq!((run.state, run.due_at, run.started_at), (RunState::Collecting, micros(9), told.started_at));
         assert_eq!(run.observation.unwrap().0, told);
-        assert!(!committed!(db, conn => run::collecting(conn, id, &observation("w"), at(9))), "it is over there already");
+        assert!(
+            !committed!(db, conn => run::collecting(conn, id, &observation("w"), at(9))),
+            "it is over there already"
+        );
         finish(&db, id, at(2)).await;
         assert!(!committed!(db, conn => run::collecting(conn, id, &told, at(9))));
         let early = tests_of("riscv:b", &["t"], at(0));
         committed!(db, conn => run::plan(conn, std::slice::from_ref(&early)));
         assert!(committed!(db, conn => run::collecting(conn, early.id, &observation("early"), at(1))));
-        assert_eq!(stored(&db, early.id).await.uid.as_deref(), Some("early"), "a callback may be faster than the answer");
+        assert_eq!(
+            stored(&db, early.id).await.uid.as_deref(),
+            Some("early"),
+            "a callback may be faster than the answer"
+        );
     }
 
     async fn a_run_ends_once(db: TestDb) {
@@ -129,7 +139,10 @@ on_both! {
         assert!(committed!(db, conn => run::end(conn, id, &end)));
         assert!(!committed!(db, conn => run::end(conn, id, &the_end(Status::Pass, at(9)))));
         let run = stored(&db, id).await;
-        assert_eq!((run.state, run.status, run.finished_at), (RunState::Canceled, Some(Status::Miss), Some(micros(77))));
+        assert_eq!(
+            (run.state, run.status, run.finished_at),
+            (RunState::Canceled, Some(Status::Miss), Some(micros(77)))
+        );
         assert_eq!((run.reason.as_deref(), run.stop_due_at), (end.reason, end.stop_due_at));
         assert_eq!((run.uid.as_deref(), run.started_at), (Some("u"), told.started_at));
         assert_eq!(run.observation.unwrap().0, told);
