@@ -299,8 +299,7 @@ pub(crate) fn run_of_tests(build: &str, now: DateTime<Utc>) -> NewRun {
 /// The results of 10 tests and their deliveries.
 fn results(rows: &mut Rows, uid: &str, run_id: Option<RunId>, now: DateTime<Utc>) {
     for name in names() {
-        let kcidb_id =
-            format!("riscv:{}", hex::encode(&Sha256::new().chain_update(uid).chain_update(&name).finalize()));
+        let kcidb_id = format!("riscv:{}", hex::encode(Sha256::new().chain_update(uid).chain_update(&name).finalize()));
         let path = format!("ltp.{name}");
         rows.deliveries.push(NewDelivery {
             id: DeliveryId::new(now),
