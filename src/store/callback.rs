@@ -196,6 +196,9 @@ pub async fn settle(
 /// # Errors
 /// If the database refuses.
 pub async fn applied(conn: &mut Conn<'_>, worker: WorkerId, ids: &[CallbackId], now: DateTime<Utc>) -> Result<u64> {
+    if ids.is_empty() {
+        return Ok(0);
+    }
     conn.query(
         "UPDATE callback SET state = 'applied', reason = NULL, settled_at = $1, lease_holder = NULL, lease_until = NULL
          WHERE lease_holder = $2 AND state = 'pending' AND run_id IS NOT NULL AND id IN ",

@@ -15,12 +15,15 @@ use crate::store::run::{Lease, Postponed, Run};
 use crate::work::{AT_ONCE, Activation, dispatch, together};
 use crate::{entropy, store};
 
+/// How many are claimed at once: more than are fetched at once, so that fetching goes on while others are stored. One
+/// whose lease ends before its turn comes may be fetched twice, and is stored once.
+const LIMIT: i64 = 64;
+
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
     let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-    let runs = store::run::claim(&mut tx.conn(), &[RunState::Collecting], name, lease, limit).await?;
+    let runs = store::run::claim(&mut tx.conn(), &[RunState::Collecting], name, lease, LIMIT).await?;
     let next = store::run::next_due(&mut tx.conn(), &[RunState::Collecting], name).await?;
     tx.commit().await?;
     let done = runs.len();

@@ -174,7 +174,7 @@ fn read_uid(object: &Value) -> Result<String, Malformed> {
     text(object, "uid")
         .filter(|uid| uid.len() <= MAX_UID && uid.chars().all(|letter| letter.is_ascii_graphic()))
         .map(str::to_owned)
-        .ok_or_else(|| Malformed::new("/uid", "want TuxSuite's id of the job: text without white space"))
+        .ok_or_else(|| Malformed::new("/uid", "want TuxSuite's id of the job: 1 to 128 visible ASCII characters"))
 }
 
 /// How far the job is. Where no `state` is given, a job that has a conclusion is over.

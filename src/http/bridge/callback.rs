@@ -1,8 +1,8 @@
 //! The bodies of TuxSuite's callbacks, as far as the door must know them: which kind of job is spoken of, and which one.
 //!
 //! Everything else may be absent, null or new. Jobs that failed lack much of what good ones have, and a callback that
-//! is refused for that is a result lost. What the status tells is read off the raw body, which is kept whole; that is
-//! why a NUL is refused anywhere in it.
+//! is refused for that is a result lost. The door takes a callback by what TuxSuite's own reader makes of the raw body;
+//! these say what is wrong, in FastAPI's words, with one that the reader does not take.
 
 use serde::Serialize;
 use serde_json::json;

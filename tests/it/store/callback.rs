@@ -141,6 +141,30 @@ on_both! {
         }
     }
 
+    async fn callbacks_are_settled_as_applied_by_who_holds_them_and_where_their_run_is_known(db: TestDb) {
+        let db = db.open().await;
+        let named = Some(running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await);
+        let news = [
+            NewCallback { run_id: named, ..a_callback("u", "1", at(0)) },
+            NewCallback { run_id: named, ..a_callback("u", "2", at(0)) },
+            a_callback("v", "of nobody", at(0)),
+            NewCallback { run_id: named, ..a_callback("u", "not due", at(99)) },
+        ];
+        committed!(db, conn => callback::receive(conn, &news));
+        let (me, other) = (worker(), worker());
+        assert_eq!(committed!(db, conn => callback::claim(conn, lease(me, 0, 40), 9)).len(), 3);
+        let ids: Vec<_> = news.iter().map(|new| new.id).collect();
+        assert_eq!(committed!(db, conn => callback::applied(conn, me, &[], at(1))), 0);
+        assert_eq!(committed!(db, conn => callback::applied(conn, other, &ids, at(1))), 0);
+        assert_eq!(committed!(db, conn => callback::applied(conn, me, &ids, micros(1))), 2);
+        assert_eq!(committed!(db, conn => callback::applied(conn, me, &ids, at(2))), 0, "they are settled");
+        for (id, applied) in ids.into_iter().zip([true, true, false, false]) {
+            let stored = read!(db, conn => callback::by_id(conn, id)).unwrap();
+            let want = if applied { (CallbackState::Applied, Some(micros(1))) } else { (CallbackState::Pending, None) };
+            assert_eq!((stored.state, stored.settled_at), want);
+        }
+    }
+
     async fn the_run_that_a_capability_named_stays(db: TestDb) {
         let db = db.open().await;
         let named = running(&db, &tests_of("riscv:a", &["t"], at(0)), "u").await;

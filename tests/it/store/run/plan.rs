@@ -55,6 +55,9 @@ on_both! {
         let locked = committed!(db, conn => run::lock(conn, new.id)).unwrap();
         assert_eq!(locked.id, new.id);
         let unknown = RunId::new(at(0));
+        let locked = committed!(db, conn => run::lock_all(conn, &[unknown, new.id]));
+        assert_eq!(locked.iter().map(|run| run.id).collect::<Vec<_>>(), [new.id]);
+        assert!(committed!(db, conn => run::lock_all(conn, &[])).is_empty());
         assert!(read!(db, conn => run::by_id(conn, unknown)).is_none());
         assert!(committed!(db, conn => run::lock(conn, unknown)).is_none());
         assert!(read!(db, conn => run::tests(conn, unknown)).is_empty());
