@@ -57,11 +57,11 @@ pub(crate) async fn drive(service: &Service, place: &Place, load: &Load) -> Resu
         latencies.merge(poster.await??);
     }
     let elapsed = begun.elapsed();
+    let livez = looking.await??;
+    // The work behind the requests may still go on; of whole jobs it counts.
+    let settled = settled(place, load, latencies.accepted(), begun).await?;
     let used_by_service = Usage::of(service.id())?.since(&used);
     let used_by_database = place.usage()?.zip(database).map(|(now, before)| now.since(&before));
-    let livez = looking.await??;
-    // Of a whole job, the work behind it counts: it may still go on.
-    let settled = settled(place, load, latencies.accepted(), begun).await?;
     Ok(Measured {
         summary: latencies.summary(elapsed, &used_by_service),
         database_cpu_us: used_by_database.map(|used| used.cpu_us / latencies.accepted().max(1) as f64),

@@ -65,9 +65,9 @@ struct Args {
     /// Print one JSON object a line instead of a table.
     #[arg(long)]
     json: bool,
-    /// The level that the service logs at, into a file.
-    #[arg(long, default_value = "info")]
-    log: String,
+    /// A setting for the service, `section.key=value`; may be repeated.
+    #[arg(long)]
+    set: Vec<String>,
     /// Given by `cargo bench`; without it (`cargo test --benches`) nothing is measured.
     #[arg(long, hide = true)]
     bench: bool,
@@ -141,7 +141,7 @@ async fn stores(which: Databases) -> Result<Vec<Store>> {
 async fn pair(store: &Store, load: &Load, suite: &tuxsuite::FakeTuxSuite, args: &Args) -> Result<Row> {
     let what = || format!("{} on {} at {} connections", load.scenario.name(), store.name(), load.connections);
     let place = store.fresh(load.scenario.needs_jobs()).await.with_context(what)?;
-    let service = service::Service::start(&place, suite, load.scenario, &args.log).await.with_context(what)?;
+    let service = service::Service::start(&place, suite, load.scenario, &args.set).await.with_context(what)?;
     let measured = drive::drive(&service, &place, load).await.with_context(what)?;
     service.stop().await?;
     place.remove().await?;

@@ -32,9 +32,10 @@ pub(crate) const SMALL_QUEUE: usize = 64;
 pub(crate) enum Scenario {
     /// `GET /livez`: what a request costs that does nothing.
     Noop,
-    /// TuxSuite's callbacks for runs of 10 tests: taken in, durable.
+    /// TuxSuite's callbacks that a job of 10 tests runs: taken in, durable.
     Callback,
-    /// The same callbacks, and all that follows until the results of each are stored and enqueued.
+    /// TuxSuite's callbacks that a job of 10 tests has finished, and all that follows: its results are fetched, stored
+    /// and enqueued.
     Settle,
     /// Builds.
     Builds,
@@ -102,7 +103,8 @@ impl Scenario {
     /// The table whose rows tell how much the background has done, and the state that they are in then.
     pub(crate) fn background(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Callback | Self::Settle => Some(("run", "finished")),
+            Self::Callback => Some(("callback", "applied")),
+            Self::Settle => Some(("run", "finished")),
             Self::Kcidb => Some(("submission", "processed")),
             _ => None,
         }
@@ -115,7 +117,7 @@ impl Scenario {
             Self::Noop => Some(("GET", "/livez".to_owned(), String::new())),
             Self::Callback | Self::Settle => {
                 let job = jobs.get(n)?;
-                let body = callback(job, storage).to_string();
+                let body = self.callback(job, storage).to_string();
                 Some(("POST", format!("/api/v1/callbacks/tuxsuite/{}", job.capability), body))
             }
             Self::Builds => post(
@@ -156,7 +158,7 @@ impl Scenario {
             Self::Noop => return None,
             Self::Callback | Self::Settle => {
                 let job = jobs.get(n)?;
-                let body = callback(job, storage).to_string().into_bytes();
+                let body = self.callback(job, storage).to_string().into_bytes();
                 rows.callbacks.push(NewCallback {
                     id: CallbackId::new(now),
                     runner: "tuxsuite".into(),
@@ -198,23 +200,25 @@ impl Scenario {
         }
         Some(rows)
     }
+
+    fn callback(self, job: &Job, storage: &str) -> Value {
+        let results: serde_json::Map<String, Value> = names().into_iter().map(|name| (name, json!("pass"))).collect();
+        let (state, result) = if self == Self::Settle { ("finished", "pass") } else { ("running", "unknown") };
+        json!({"kind": "test", "status": {
+            "uid": job.capability, "state": state, "result": result, "device": "qemu-riscv64", "tests": names(),
+            "results": results, "duration": 61, "provisioning_time": "2026-01-02T03:04:05",
+            "running_time": "2026-01-02T03:05:05", "finished_time": "2026-01-02T03:06:06", "plan": null,
+            "project": "grp/prj", "kernel": "https://files.example.org/Image",
+            "modules": "https://files.example.org/modules.tar.xz",
+            "download_url": format!("{storage}/storage/{}/", job.capability),
+        }})
+    }
 }
 
 const LOG: &str = "ltp-pan reported all tests PASS\n";
 
 fn names() -> Vec<String> {
     (0..TESTS).map(|n| format!("ltp-suite-{n}")).collect()
-}
-
-fn callback(job: &Job, storage: &str) -> Value {
-    let results: serde_json::Map<String, Value> = names().into_iter().map(|name| (name, json!("pass"))).collect();
-    json!({"kind": "test", "status": {
-        "uid": job.capability, "state": "finished", "result": "pass", "device": "qemu-riscv64", "tests": names(),
-        "results": results, "duration": 61, "provisioning_time": "2026-01-02T03:04:05", "running_time":
-        "2026-01-02T03:05:05", "finished_time": "2026-01-02T03:06:06", "plan": null, "project": "grp/prj",
-        "kernel": "https://files.example.org/Image", "modules": "https://files.example.org/modules.tar.xz",
-        "download_url": format!("{storage}/storage/{}/", job.capability),
-    }})
 }
 
 /// What the fake storage holds of each job.

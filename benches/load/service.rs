@@ -23,14 +23,19 @@ pub(crate) struct Service {
 impl Service {
     /// Starts one on this database. Only where callbacks are posted does it know a TuxSuite: elsewhere the runs that it
     /// plans wait, so that what is measured is how they come in.
-    pub(crate) async fn start(place: &Place, suite: &FakeTuxSuite, scenario: Scenario, log: &str) -> Result<Self> {
+    pub(crate) async fn start(
+        place: &Place,
+        suite: &FakeTuxSuite,
+        scenario: Scenario,
+        settings: &[String],
+    ) -> Result<Self> {
         let folder = TempDir::new()?;
         let logs = std::fs::File::create(folder.path().join("log"))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_testyard"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder.path()).env_clear().kill_on_drop(true);
         command.env("HOME", folder.path()).env("DATABASE_URL", place.url());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(logs);
-        let mut set = vec![format!("log.filter={log}")];
+        let mut set = settings.to_vec();
         if scenario.needs_jobs() {
             set.extend([
                 format!("tuxsuite.api_url={}", suite.base()),

@@ -23,6 +23,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long SQLite waits for a lock that another process holds (a backup, a shell).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How many readers SQLite has at least. Each is a thread, and more of them than the machine has cores only take turns.
+const FEWEST_READERS: usize = 4;
+
 /// How many prepared statements a connection keeps: all fixed texts, and those of the batches, of which each table has
 /// one for each power of two. With fewer, a busy writer would parse its largest statements again and again.
 const STATEMENTS: usize = 300;
@@ -78,8 +81,10 @@ impl Db {
             let mut migration = write.begin_with("BEGIN IMMEDIATE").await?;
             SQLITE_MIGRATIONS.run(&mut *migration).await?;
             migration.commit().await?;
+            let cores = std::thread::available_parallelism().map_or(FEWEST_READERS, usize::from);
+            let readers = u32::try_from(cores.max(FEWEST_READERS)).unwrap_or(max_connections);
             let read = SqlitePoolOptions::new()
-                .max_connections(max_connections)
+                .max_connections(max_connections.min(readers))
                 .acquire_timeout(ACQUIRE_TIMEOUT)
                 .test_before_acquire(false)
                 .connect_with(options.read_only(true))
