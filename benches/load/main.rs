@@ -25,7 +25,7 @@ mod tuxsuite;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, ValueEnum};
 
 use crate::drive::Load;
@@ -123,6 +123,8 @@ async fn measure_all(args: &Args) -> Result<()> {
     if !args.json {
         println!("{}", table::table(&rows));
     }
+    let wrong = rows.iter().map(|row| row.measured.failed + row.measured.without_retry_after).sum::<usize>();
+    ensure!(wrong == 0, "{wrong} answers were neither a success nor a 503 that says when to come again");
     Ok(())
 }
 
