@@ -10,7 +10,7 @@ use testyard::clock::{Clock as _, SystemClock};
 use testyard::config::Settings;
 use testyard::domain::run::RunState;
 use testyard::domain::status::Status;
-use testyard::store::run::End;
+use testyard::store::step::End;
 use testyard::store::{self, Conn, Db, Dialect};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -100,7 +100,7 @@ async fn insert(conn: &mut Conn<'_>, rows: &Rows) -> store::Result<()> {
             now: SystemClock.now(),
             stop_due_at: None,
         };
-        store::run::end(conn, *run, &end).await?;
+        store::step::end(conn, *run, &end).await?;
     }
     store::result::insert(conn, &rows.results).await?;
     store::delivery::enqueue(conn, &rows.deliveries).await?;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use tempfile::TempDir;
 use testyard::clock::{Clock as _, SystemClock};
-use testyard::store::db::Lease;
+use testyard::store::db::Reader;
 use testyard::store::{self, Db};
 use tokio::sync::OnceCell;
 
@@ -130,7 +130,7 @@ impl Place {
     /// How many rows of a table are in this state.
     pub(crate) async fn count(&self, table: &'static str, state: &'static str) -> Result<usize> {
         let db = self.looking.get_or_try_init(|| Db::connect(&self.url, 1)).await?;
-        let mut lease: Lease = db.read().await?;
+        let mut lease: Reader = db.read().await?;
         let mut conn = lease.conn();
         let query = conn.query("SELECT count(*) FROM ").push(table).push(" WHERE state = ").push_bind(state);
         let (count,): (i64,) = query.fetch_one().await?;

@@ -18,7 +18,7 @@ use crate::domain::observation::{Observation, Subject};
 use crate::ids::{CallbackId, RunId};
 use crate::runner::Arrival;
 use crate::store::callback::{Callback, NewCallback};
-use crate::store::run::Lease;
+use crate::store::lease::Lease;
 use crate::{domain::words::Word as _, store};
 
 /// For how long a hint about a run makes others about it needless.
@@ -233,7 +233,7 @@ async fn settle_one(
     };
     let mut ring: Option<Ring> = None;
     let (state, reason) = if callback.trust == Trust::None {
-        if store::run::poll_now(conn, run, now).await? {
+        if store::step::poll_now(conn, run, now).await? {
             ring = Some(|bells| &bells.poll);
         }
         (CallbackState::Hint, Some("it was not authenticated: the runner was asked instead".to_owned()))

@@ -137,17 +137,17 @@ impl App {
     ///
     /// # Errors
     /// If no connection comes free in time.
-    pub async fn read(&self) -> Result<store::db::Lease> {
+    pub async fn read(&self) -> Result<store::db::Reader> {
         Ok(self.db.read().await?)
     }
 
     /// A hold on what is claimed now. Each claim has a holder of its own, so that a step that has been overtaken (by a
     /// callback, say, and then by another claim of this very process) finds its hold gone.
     #[must_use]
-    pub fn lease(&self) -> store::run::Lease {
+    pub fn lease(&self) -> store::lease::Lease {
         let now = self.now();
         let worker = WorkerId::new(now);
-        store::run::Lease { worker, now, until: now + seconds(self.settings.runs.lease_s) }
+        store::lease::Lease { worker, now, until: now + seconds(self.settings.runs.lease_s) }
     }
 
     /// The pauses between tries at a runner.

@@ -8,7 +8,8 @@ use crate::app::{App, seconds};
 use crate::domain::conclusion::{self, Conclusion};
 use crate::domain::observation::{Observation, Phase};
 use crate::domain::run::{RunKind, RunState};
-use crate::store::run::{End, Run};
+use crate::store::run::Run;
+use crate::store::step::End;
 use crate::store::{self, Conn};
 
 /// What an observation came to.
@@ -55,10 +56,10 @@ pub async fn observe(
     if observation.phase != Phase::Finished {
         if run.uid.is_none() {
             let (poll, deadline) = first_dates(app, now);
-            store::run::accepted(conn, run.id, &observation.uid, now, poll, deadline).await?;
+            store::step::accepted(conn, run.id, &observation.uid, now, poll, deadline).await?;
         }
         if observation.phase == Phase::Running {
-            store::run::started(conn, run.id, observation.started_at.unwrap_or(now)).await?;
+            store::step::started(conn, run.id, observation.started_at.unwrap_or(now)).await?;
         }
         return Ok(Progress::Running);
     }
@@ -67,7 +68,7 @@ pub async fn observe(
         let ended = end(app, conn, run, &conclusion::of_build(observation), &ending, now).await?;
         return Ok(if ended { Progress::Finished } else { Progress::Late });
     }
-    let collecting = store::run::collecting(conn, run.id, observation, now).await?;
+    let collecting = store::step::collecting(conn, run.id, observation, now).await?;
     Ok(if collecting { Progress::Collecting } else { Progress::Late })
 }
 
@@ -140,7 +141,7 @@ pub async fn close(
         now,
         stop_due_at: may_run.then_some(now),
     };
-    let ended = store::run::end(conn, run.id, &end).await?;
+    let ended = store::step::end(conn, run.id, &end).await?;
     Ok(ended.then(|| report::of_run(app, run, conclusion, ending, now)))
 }
 

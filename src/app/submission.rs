@@ -11,8 +11,8 @@ use crate::domain::kcidb::{schema, text};
 use crate::domain::result::ResultSource;
 use crate::domain::words::Word as _;
 use crate::ids::ResultId;
+use crate::store::lease::Lease;
 use crate::store::result::TestResult;
-use crate::store::run::Lease;
 use crate::store::submission::{Claimed, NewSubmission, ReceivedObject};
 use crate::{entropy, store};
 

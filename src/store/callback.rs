@@ -9,9 +9,9 @@ use crate::domain::callback::{CallbackState, Trust};
 use crate::ids::{CallbackId, RunId, WorkerId};
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::lease::Lease;
 use crate::store::page::Page;
 use crate::store::query::{Insert, SKIP_LOCKED, Sql};
-use crate::store::run::Lease;
 
 /// A callback as stored.
 #[derive(Clone, Debug, sqlx::FromRow)]

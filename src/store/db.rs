@@ -119,10 +119,10 @@ impl Db {
     ///
     /// # Errors
     /// If no connection comes free in time.
-    pub async fn read(&self) -> Result<Lease> {
+    pub async fn read(&self) -> Result<Reader> {
         Ok(match &self.0 {
-            Pool::Sqlite { read, .. } => Lease::Sqlite(read.acquire().await?),
-            Pool::Postgres(pool) => Lease::Postgres(pool.acquire().await?),
+            Pool::Sqlite { read, .. } => Reader::Sqlite(read.acquire().await?),
+            Pool::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
         })
     }
 
@@ -152,14 +152,14 @@ impl Db {
 
 /// A pooled connection outside a transaction.
 #[derive(Debug)]
-pub enum Lease {
+pub enum Reader {
     /// From the reader pool.
     Sqlite(sqlx::pool::PoolConnection<Sqlite>),
     /// From the pool.
     Postgres(sqlx::pool::PoolConnection<Postgres>),
 }
 
-impl Lease {
+impl Reader {
     /// The connection to query.
     pub fn conn(&mut self) -> Conn<'_> {
         match self {

@@ -11,9 +11,9 @@ use crate::domain::kcidb::object::ObjectKind;
 use crate::ids::{DeliveryId, RunId, WorkerId};
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::lease::Lease;
 use crate::store::page::Page;
 use crate::store::query::{Insert, SKIP_LOCKED};
-use crate::store::run::Lease;
 
 /// A delivery as stored.
 #[derive(Clone, Debug, sqlx::FromRow)]

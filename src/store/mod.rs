@@ -9,10 +9,12 @@ pub mod callback;
 pub mod db;
 pub mod delivery;
 pub mod error;
+pub mod lease;
 pub mod page;
 pub mod query;
 pub mod result;
 pub mod run;
+pub mod step;
 pub mod submission;
 mod words;
 

@@ -11,8 +11,8 @@ use crate::domain::result::SubmissionState;
 use crate::ids::WorkerId;
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::lease::Lease;
 use crate::store::query::{Insert, SKIP_LOCKED};
-use crate::store::run::Lease;
 
 /// A submission as stored, without its body.
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -11,7 +11,9 @@ use crate::domain::run::RunState;
 use crate::ids::RunId;
 use crate::runner::{Collected, Runner, RunnerError};
 use crate::store::Conn;
-use crate::store::run::{Lease, Postponed, Run};
+use crate::store::lease::Lease;
+use crate::store::run::Run;
+use crate::store::step::Postponed;
 use crate::work::{AT_ONCE, Activation, dispatch, together};
 use crate::{entropy, store};
 
@@ -23,8 +25,8 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
     let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let runs = store::run::claim(&mut tx.conn(), &[RunState::Collecting], name, lease, LIMIT).await?;
-    let next = store::run::next_due(&mut tx.conn(), &[RunState::Collecting], name).await?;
+    let runs = store::step::claim(&mut tx.conn(), &[RunState::Collecting], name, lease, LIMIT).await?;
+    let next = store::step::next_due(&mut tx.conn(), &[RunState::Collecting], name).await?;
     tx.commit().await?;
     let done = runs.len();
     // What has come in while the last ones were stored is stored together.
@@ -119,7 +121,7 @@ async fn again(app: &App, lease: Lease, run: &Run, tries: i64, error: &RunnerErr
     let why = cut(&format!("its results could not be fetched ({tries} times): {error}"), 2_000);
     let step = Postponed { id: run.id, state: RunState::Collecting, waiting: Some(&why), tries, due_at };
     let mut tx = app.db.begin().await?;
-    store::run::postpone(&mut tx.conn(), lease.worker, step).await?;
+    store::step::postpone(&mut tx.conn(), lease.worker, step).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use crate::ids::DeliveryId;
 use crate::sink::kcidb::KcidbSink;
 use crate::sink::{Receipt, SinkError};
 use crate::store::delivery::{Delivery, Outcome};
-use crate::store::run::Lease;
+use crate::store::lease::Lease;
 use crate::work::Activation;
 use crate::{entropy, store};
 

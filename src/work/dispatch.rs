@@ -12,7 +12,9 @@ use crate::app::{App, Result, cut, seconds};
 use crate::domain::conclusion;
 use crate::domain::run::RunState;
 use crate::runner::{Job, Runner, RunnerError};
-use crate::store::run::{Lease, Postponed, Run};
+use crate::store::lease::Lease;
+use crate::store::run::Run;
+use crate::store::step::Postponed;
 use crate::work::{AT_ONCE, Activation, each};
 use crate::{entropy, store};
 
@@ -44,12 +46,12 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let lease = app.lease();
     let mut tx = app.db.begin().await?;
     let runs =
-        store::run::claim(&mut tx.conn(), &STATES, name, lease, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).await?;
+        store::step::claim(&mut tx.conn(), &STATES, name, lease, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).await?;
     let planned: Vec<_> = runs.iter().filter(|run| run.state == RunState::Planned).map(|run| run.id).collect();
     if !planned.is_empty() {
-        store::run::asking(&mut tx.conn(), &planned, lease.now).await?;
+        store::step::asking(&mut tx.conn(), &planned, lease.now).await?;
     }
-    let next = store::run::next_due(&mut tx.conn(), &STATES, name).await?;
+    let next = store::step::next_due(&mut tx.conn(), &STATES, name).await?;
     tx.commit().await?;
     let done = runs.len();
     let asked = futures_util::stream::iter(runs)
@@ -139,7 +141,7 @@ async fn submit(app: &App, runner: &dyn Runner, lease: Lease, run: &Run, job: &J
         // Looking took its time: nobody else may have taken the run over before it is asked for again.
         let mut tx = app.db.begin().await?;
         let until = app.now() + (lease.until - lease.now);
-        let held = store::run::renew(&mut tx.conn(), run.id, Lease { until, ..lease }).await?;
+        let held = store::step::renew(&mut tx.conn(), run.id, Lease { until, ..lease }).await?;
         tx.commit().await?;
         if !held {
             return Ok(Asked::Overtaken);
@@ -156,12 +158,12 @@ async fn accept(app: &App, lease: Lease, run: &Run, uid: &str) -> Result<()> {
     let (poll, deadline) = progress::first_dates(app, now);
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
-    match store::run::accepted(conn, run.id, uid, now, poll, deadline).await {
+    match store::step::accepted(conn, run.id, uid, now, poll, deadline).await {
         Ok(true) => {}
         // A callback was faster than the runner's own answer, or an operator has ended the run: what is left to learn
         // is the uid.
         Ok(false) => {
-            store::run::note_uid(conn, run.id, uid, now).await?;
+            store::step::note_uid(conn, run.id, uid, now).await?;
         }
         Err(store::Error::Conflict(_)) => {
             drop(tx);
@@ -181,7 +183,7 @@ async fn accept(app: &App, lease: Lease, run: &Run, uid: &str) -> Result<()> {
 
 async fn postpone(app: &App, lease: Lease, step: Postponed<'_>) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    store::run::postpone(&mut tx.conn(), lease.worker, step).await?;
+    store::step::postpone(&mut tx.conn(), lease.worker, step).await?;
     tx.commit().await?;
     Ok(())
 }

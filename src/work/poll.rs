@@ -11,7 +11,9 @@ use crate::app::{App, Result, cut, seconds};
 use crate::domain::observation::Observation;
 use crate::domain::run::RunState;
 use crate::runner::{Runner, RunnerError};
-use crate::store::run::{Lease, Postponed, Run};
+use crate::store::lease::Lease;
+use crate::store::run::Run;
+use crate::store::step::Postponed;
 use crate::work::{AT_ONCE, Activation, dispatch, each};
 use crate::{entropy, store};
 
@@ -26,8 +28,8 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let lease = app.lease();
     let mut tx = app.db.begin().await?;
     let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
-    let runs = store::run::claim(&mut tx.conn(), &[RunState::Running], name, lease, limit).await?;
-    let next = store::run::next_due(&mut tx.conn(), &[RunState::Running], name).await?;
+    let runs = store::step::claim(&mut tx.conn(), &[RunState::Running], name, lease, limit).await?;
+    let next = store::step::next_due(&mut tx.conn(), &[RunState::Running], name).await?;
     tx.commit().await?;
     let done = runs.len();
     let asked = futures_util::stream::iter(runs)
@@ -79,7 +81,7 @@ async fn ask(app: &App, runner: &dyn Runner, lease: Lease, run: Run) -> Result<(
     }
     if run.stop_asked_at.is_none() {
         let mut tx = app.db.begin().await?;
-        store::run::asked_to_stop(&mut tx.conn(), run.id, now).await?;
+        store::step::asked_to_stop(&mut tx.conn(), run.id, now).await?;
         tx.commit().await?;
     }
     // Asked again each time, for the runner may not have heard; that it cannot be asked is no news by now.
@@ -103,7 +105,7 @@ async fn postpone(
     let waiting = waiting.map(|why| cut(&why, 2_000));
     let step = Postponed { id: run.id, state: RunState::Running, waiting: waiting.as_deref(), tries, due_at };
     let mut tx = app.db.begin().await?;
-    store::run::postpone(&mut tx.conn(), lease.worker, step).await?;
+    store::step::postpone(&mut tx.conn(), lease.worker, step).await?;
     tx.commit().await?;
     Ok(())
 }

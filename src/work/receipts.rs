@@ -15,7 +15,7 @@ use crate::sink::kcidb::KcidbSink;
 use crate::sink::{ReceiptState, SinkError};
 use crate::store;
 use crate::store::delivery::{Delivery, Outcome};
-use crate::store::run::Lease;
+use crate::store::lease::Lease;
 use crate::work::{Activation, deliver};
 
 /// How often objects are sent under receipts that lead nowhere before the sink's word that it took them must do: some

@@ -2,7 +2,8 @@
 
 use crate::app::{App, Result};
 use crate::runner::{Runner, RunnerError};
-use crate::store::run::{Lease, Run};
+use crate::store::lease::Lease;
+use crate::store::run::Run;
 use crate::work::{Activation, dispatch};
 use crate::{entropy, store};
 
@@ -20,8 +21,8 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     }
     let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let runs = store::run::claim_stops(&mut tx.conn(), name, lease, LIMIT).await?;
-    let next = store::run::next_stop(&mut tx.conn(), name).await?;
+    let runs = store::step::claim_stops(&mut tx.conn(), name, lease, LIMIT).await?;
+    let next = store::step::next_stop(&mut tx.conn(), name).await?;
     tx.commit().await?;
     let done = runs.len();
     for run in runs {
@@ -54,7 +55,7 @@ async fn tell(app: &App, runner: &dyn Runner, lease: Lease, run: Run) -> Result<
         }
     };
     let mut tx = app.db.begin().await?;
-    store::run::stopped(&mut tx.conn(), lease.worker, run.id, again, if again.is_some() { tries } else { 0 }).await?;
+    store::step::stopped(&mut tx.conn(), lease.worker, run.id, again, if again.is_some() { tries } else { 0 }).await?;
     tx.commit().await?;
     Ok(())
 }

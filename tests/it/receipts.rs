@@ -5,7 +5,7 @@ use serde_json::json;
 use testyard::domain::delivery::DeliveryState;
 use testyard::ids::WorkerId;
 use testyard::store;
-use testyard::store::run::Lease;
+use testyard::store::lease::Lease;
 
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;

@@ -5,7 +5,7 @@ use testyard::domain::status::Status;
 use testyard::ids::BuildId;
 use testyard::store::build::{self, Build, Filter};
 use testyard::store::page::Page;
-use testyard::store::{Error, run};
+use testyard::store::{Error, run, step};
 
 use super::{a_build, at, build_with_run, committed, finish, micros, read, refused, run_of, running, the_end};
 use crate::support::db::TestDb;
@@ -107,7 +107,7 @@ on_both! {
         committed!(db, conn => build::insert(conn, std::slice::from_ref(&other)));
         let failed = run_of(&other);
         running(&db, &failed, "u").await;
-        committed!(db, conn => run::end(conn, failed.id, &the_end(Status::Fail, at(5))));
+        committed!(db, conn => step::end(conn, failed.id, &the_end(Status::Fail, at(5))));
 
         let none = Filter::default;
         for (filter, want) in [

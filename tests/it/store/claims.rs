@@ -8,8 +8,9 @@ use testyard::domain::run::RunState;
 use testyard::ids::{RunId, WorkerId};
 use testyard::store::db::Dialect;
 use testyard::store::delivery::Outcome;
-use testyard::store::run::{Lease, Postponed};
-use testyard::store::{Db, callback, delivery, run, submission};
+use testyard::store::lease::Lease;
+use testyard::store::step::Postponed;
+use testyard::store::{Db, callback, delivery, run, step, submission};
 
 use super::{
     a_callback, a_delivery, a_submission, at, committed, finish, lease, micros, read, stored, tests_of, worker,
@@ -45,7 +46,7 @@ on_both! {
         let drained = drain(&db, |db, me| async move {
             let mut done = Vec::new();
             loop {
-                let claimed = committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(me, 0, 60), 25));
+                let claimed = committed!(db, conn => step::claim(conn, &PLANNED, "tuxsuite", lease(me, 0, 60), 25));
                 assert!(claimed.len() <= 25, "no more than was asked for");
                 if claimed.is_empty() {
                     return done;
@@ -54,7 +55,7 @@ on_both! {
                 for run in claimed {
                     let step =
                         Postponed { id: run.id, state: RunState::Planned, waiting: None, tries: 1, due_at: at(9999) };
-                    assert!(run::postpone(&mut tx.conn(), me, step).await.unwrap(), "the lease holds");
+                    assert!(step::postpone(&mut tx.conn(), me, step).await.unwrap(), "the lease holds");
                     done.push(run.id.to_string());
                 }
                 tx.commit().await.unwrap();
@@ -138,24 +139,24 @@ on_both! {
         let new = tests_of("riscv:b", &["t"], at(10));
         committed!(db, conn => run::plan(conn, std::slice::from_ref(&new)));
         let (me, other) = (worker(), worker());
-        let claim = async |who: Lease| committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", who, 9)).len();
+        let claim = async |who: Lease| committed!(db, conn => step::claim(conn, &PLANNED, "tuxsuite", who, 9)).len();
         assert_eq!(claim(lease(me, 9, 40)).await, 0, "it is not due");
         assert_eq!(claim(lease(me, 10, 40)).await, 1);
         assert_eq!(claim(lease(other, 39, 70)).await, 0, "it is leased");
-        assert!(committed!(db, conn => run::renew(conn, new.id, lease(me, 39, 50))));
+        assert!(committed!(db, conn => step::renew(conn, new.id, lease(me, 39, 50))));
         assert_eq!(claim(lease(other, 40, 70)).await, 0, "the lease was prolonged");
         assert_eq!(claim(lease(other, 50, 70)).await, 1, "the lease is over");
-        assert!(!committed!(db, conn => run::renew(conn, new.id, lease(me, 51, 99))), "who lost it cannot prolong it");
+        assert!(!committed!(db, conn => step::renew(conn, new.id, lease(me, 51, 99))), "who lost it cannot prolong it");
         let step =
             || Postponed { id: new.id, state: RunState::Planned, waiting: Some("so"), tries: 2, due_at: micros(5) };
-        assert!(!committed!(db, conn => run::postpone(conn, me, step())), "nor give it back");
-        assert!(committed!(db, conn => run::postpone(conn, other, step())));
+        assert!(!committed!(db, conn => step::postpone(conn, me, step())), "nor give it back");
+        assert!(committed!(db, conn => step::postpone(conn, other, step())));
         let run = stored(&db, new.id).await;
         assert_eq!(
             (run.state, run.waiting.as_deref(), run.tries, run.due_at),
             (RunState::Planned, Some("so"), 2, micros(5))
         );
-        assert!(!committed!(db, conn => run::postpone(conn, other, step())), "it was given back");
+        assert!(!committed!(db, conn => step::postpone(conn, other, step())), "it was given back");
         assert_eq!(claim(lease(me, 51, 99)).await, 1);
     }
 
@@ -164,10 +165,10 @@ on_both! {
         let new = tests_of("riscv:b", &["t"], at(0));
         committed!(db, conn => run::plan(conn, std::slice::from_ref(&new)));
         let me = worker();
-        committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(me, 0, 40), 9));
+        committed!(db, conn => step::claim(conn, &PLANNED, "tuxsuite", lease(me, 0, 40), 9));
         finish(&db, new.id, at(1)).await;
         let step = Postponed { id: new.id, state: RunState::Planned, waiting: None, tries: 2, due_at: at(5) };
-        assert!(!committed!(db, conn => run::postpone(conn, me, step)));
+        assert!(!committed!(db, conn => step::postpone(conn, me, step)));
         assert_eq!(stored(&db, new.id).await.state, RunState::Finished);
     }
 
@@ -178,17 +179,17 @@ on_both! {
         elsewhere.runner = "local".into();
         committed!(db, conn => run::plan(conn, &runs));
         committed!(db, conn => run::plan(conn, &[elsewhere]));
-        assert!(committed!(db, conn => run::accepted(conn, runs[5].id, "u", at(0), at(0), at(99))));
-        assert_eq!(read!(db, conn => run::next_due(conn, &PLANNED, "tuxsuite")), Some(at(1)));
+        assert!(committed!(db, conn => step::accepted(conn, runs[5].id, "u", at(0), at(0), at(99))));
+        assert_eq!(read!(db, conn => step::next_due(conn, &PLANNED, "tuxsuite")), Some(at(1)));
         assert_eq!(
-            read!(db, conn => run::next_due(conn, &[RunState::Running, RunState::Planned], "tuxsuite")),
+            read!(db, conn => step::next_due(conn, &[RunState::Running, RunState::Planned], "tuxsuite")),
             Some(at(0))
         );
-        assert_eq!(read!(db, conn => run::next_due(conn, &[RunState::Collecting], "tuxsuite")), None);
-        let claimed = committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 3));
+        assert_eq!(read!(db, conn => step::next_due(conn, &[RunState::Collecting], "tuxsuite")), None);
+        let claimed = committed!(db, conn => step::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 3));
         let claimed: HashSet<_> = claimed.into_iter().map(|run| run.id).collect();
         assert_eq!(claimed, [4, 3, 2].map(|n: usize| runs[n].id).into());
-        assert!(committed!(db, conn => run::claim(conn, &[], "tuxsuite", lease(worker(), 9, 40), 3)).is_empty());
+        assert!(committed!(db, conn => step::claim(conn, &[], "tuxsuite", lease(worker(), 9, 40), 3)).is_empty());
     }
 
     async fn runs_are_locked_until_the_transaction_ends(db: TestDb) {
@@ -202,14 +203,14 @@ on_both! {
         assert!(run::lock_all(&mut tx.conn(), &[]).await.unwrap().is_empty());
         if db.dialect() == Dialect::Postgres {
             // A claim passes over what is locked. SQLite has one writer, which this transaction is.
-            let claimed = committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 9));
+            let claimed = committed!(db, conn => step::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 9));
             assert_eq!(claimed.iter().map(|run| run.id).collect::<Vec<_>>(), [runs[1].id]);
             let mut other = db.begin().await.unwrap();
             assert!(run::lock(&mut other.conn(), runs[1].id).await.unwrap().is_some());
             drop(other);
         }
         drop(tx);
-        assert!(!committed!(db, conn => run::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 9)).is_empty());
+        assert!(!committed!(db, conn => step::claim(conn, &PLANNED, "tuxsuite", lease(worker(), 9, 40), 9)).is_empty());
     }
 
     async fn times_order_to_the_microsecond(db: TestDb) {

@@ -31,8 +31,10 @@ use testyard::ids::{BuildId, CallbackId, DeliveryId, ResultId, RunId, WorkerId};
 use testyard::store::build::Build;
 use testyard::store::callback::NewCallback;
 use testyard::store::delivery::NewDelivery;
+use testyard::store::lease::Lease;
 use testyard::store::result::TestResult;
-use testyard::store::run::{End, Lease, NewRun, PlannedTest, Run};
+use testyard::store::run::{NewRun, PlannedTest, Run};
+use testyard::store::step::End;
 use testyard::store::submission::NewSubmission;
 use testyard::store::{self, Db};
 
@@ -171,13 +173,13 @@ pub(crate) async fn build_with_run(db: &Db, now: DateTime<Utc>) -> (Build, RunId
 /// Plans this run and has its runner accept it as the job `uid`.
 pub(crate) async fn running(db: &Db, run: &NewRun, uid: &str) -> RunId {
     committed!(db, conn => store::run::plan(conn, std::slice::from_ref(run)));
-    assert!(committed!(db, conn => store::run::accepted(conn, run.id, uid, at(1), at(60), at(3600))));
+    assert!(committed!(db, conn => store::step::accepted(conn, run.id, uid, at(1), at(60), at(3600))));
     run.id
 }
 
 /// Ends a run as PASS.
 pub(crate) async fn finish(db: &Db, run: RunId, now: DateTime<Utc>) {
-    assert!(committed!(db, conn => store::run::end(conn, run, &the_end(Status::Pass, now))));
+    assert!(committed!(db, conn => store::step::end(conn, run, &the_end(Status::Pass, now))));
 }
 
 pub(crate) fn the_end(status: Status, now: DateTime<Utc>) -> End<'static> {
