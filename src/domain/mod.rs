@@ -4,10 +4,13 @@
 
 pub mod address;
 pub mod callback;
+pub mod catalogue;
 pub mod conclusion;
 pub mod delivery;
+pub mod digest;
 pub mod kcidb;
 pub mod observation;
+pub mod qmtest;
 pub mod result;
 pub mod retry;
 pub mod run;
@@ -15,3 +18,6 @@ pub mod status;
 pub mod tap;
 pub mod tuxsuite;
 pub mod words;
+
+#[cfg(test)]
+pub(crate) mod golden;

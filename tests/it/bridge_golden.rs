@@ -26,7 +26,7 @@ use crate::support::{golden, on_both};
 
 on_both! {
     async fn golden_scenarios_of_the_bridge(db: TestDb) {
-        for file in golden::files("bridge_http.json") {
+        for file in golden::files("wire/bridge_http.json") {
             let scenarios: Vec<&Value> =
                 file.as_object().unwrap().values().filter_map(Value::as_array).flatten().collect();
             let replayed = stream::iter(scenarios)

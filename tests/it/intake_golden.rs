@@ -17,20 +17,8 @@ use tokio::net::TcpStream;
 use self::golden_tokens::{SECRETS, token_for, without_column};
 use crate::support::app::{Answered, TestApp};
 use crate::support::db::TestDb;
+use crate::support::golden;
 use crate::support::on_both;
-
-/// A file of recorded cases: our copy, and the one in the folder that `TESTYARD_GOLDEN` names.
-fn files(name: &str) -> Vec<Value> {
-    let own = std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire"));
-    let more = std::env::var_os("TESTYARD_GOLDEN").map(|folder| std::path::PathBuf::from(folder).join("wire"));
-    let files: Vec<Value> = std::iter::once(own)
-        .chain(more)
-        .filter_map(|folder| std::fs::read(folder.join(name)).ok())
-        .map(|text| serde_json::from_slice(&text).unwrap())
-        .collect();
-    assert!(!files.is_empty(), "no {name} to replay");
-    files
-}
 
 /// A service whose door asks for kcidb-restd's tokens, or for none, and one submission in each state.
 struct Door {
@@ -153,7 +141,7 @@ on_both! {
     async fn golden_restd_answers_are_given_over_http(db: TestDb) {
         let open_db = TestDb::new(db.dialect()).await;
         let (closed, open) = (Door::open(db, true).await, Door::open(open_db, false).await);
-        for file in files("restd_responses.json") {
+        for file in golden::files("wire/restd_responses.json") {
             let mut replayed = 0;
             for case in file["cases"].as_array().unwrap().iter().filter(|case| is_ours(case)) {
                 let name = text(&case["name"]);
@@ -185,7 +173,7 @@ on_both! {
     async fn golden_restd_submission_that_cannot_be_stored_is_to_be_repeated(db: TestDb) {
         let door = Door::open(db, true).await;
         door.app.app.db.close().await;
-        for file in files("restd_responses.json") {
+        for file in golden::files("wire/restd_responses.json") {
             for case in file["cases"].as_array().unwrap().iter().filter(|case| case["response"]["status"] == 500) {
                 let answered = door.replay(case).await;
                 assert_eq!((answered.status, answered.header("retry-after").is_empty()), (503, false), "{}", answered.text);
@@ -195,7 +183,7 @@ on_both! {
 
     async fn golden_valid_reports_are_processed(db: TestDb) {
         let app = TestApp::start(db).await;
-        for file in files("kcidb_valid.json") {
+        for file in golden::files("wire/kcidb_valid.json") {
             let mut submitted = Vec::new();
             for row in file["reports"].as_array().unwrap() {
                 submitted.push((text(&row["name"]).to_owned(), submit(&app, &row["data"]).await));
@@ -210,7 +198,7 @@ on_both! {
 
     async fn golden_invalid_reports_fail_and_store_nothing(db: TestDb) {
         let app = TestApp::start(db).await;
-        for file in files("kcidb_invalid.json") {
+        for file in golden::files("wire/kcidb_invalid.json") {
             let mut submitted = Vec::new();
             for row in file["reports"].as_array().unwrap() {
                 submitted.push((text(&row["name"]).to_owned(), submit(&app, &row["data"]).await));

@@ -193,7 +193,7 @@ on_both! {
 fn golden_routes_and_bodies_of_the_bridge_are_in_our_document() {
     let ours = document();
     let mut routes = 0;
-    for recorded in golden::files("bridge_openapi.json") {
+    for recorded in golden::files("wire/bridge_openapi.json") {
         let recorded = if recorded["paths"].is_object() { recorded } else { recorded["document"].clone() };
         for (method, path, theirs) in operations(&recorded) {
             let what = format!("{method} {path}");

@@ -82,14 +82,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::kcidb::golden;
+    use crate::domain::golden;
     use crate::domain::kcidb::schema::validate;
 
     #[test]
     fn golden_reports_are_judged_by_the_version_they_declare() {
         let editions = editions();
-        for file in ["kcidb_valid.json", "kcidb_invalid.json"] {
-            for row in golden::rows(file, "reports") {
+        for file in ["wire/kcidb_valid.json", "wire/kcidb_invalid.json"] {
+            for row in golden::cases(file, "reports") {
                 let declared = declared_version(&row["data"]);
                 let known = editions.iter().map(|edition| edition.version).find(|known| Some(*known) == declared);
                 let (major, minor) = known.unwrap_or((5, 3));

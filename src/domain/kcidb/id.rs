@@ -100,7 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::kcidb::golden;
+    use crate::domain::golden;
 
     fn riscv() -> Origin {
         "riscv".parse().unwrap()
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn golden_test_ids() {
-        for row in golden::rows("bridge_conversions.json", "test_id") {
+        for row in golden::cases("wire/bridge_conversions.json", "test_id") {
             let part = |key: &str| row[key].as_str().unwrap();
             assert_eq!(test_id(&riscv(), part("uid"), part("collection"), part("test")), part("id"), "{row}");
         }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn golden_collision_of_test_ids_is_not_one_of_case_ids() {
-        for document in golden::documents("bridge_conversions.json") {
+        for document in golden::documents("wire/bridge_conversions.json") {
             let parts = |key: &str| -> [String; 3] {
                 serde_json::from_value(document["test_id_collision"][key].clone()).unwrap()
             };

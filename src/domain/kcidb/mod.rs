@@ -14,34 +14,3 @@ pub mod text;
 
 #[cfg(test)]
 mod legality;
-
-#[cfg(test)]
-mod golden {
-    //! The golden cases: every copy of a case file that there is.
-
-    use std::path::Path;
-
-    /// The parsed file from `tests/golden/wire`, and the one of that name in the folder that `TESTYARD_GOLDEN` names,
-    /// if it has one.
-    pub(super) fn documents(file: &str) -> Vec<serde_json::Value> {
-        let here = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).to_path_buf();
-        let there = std::env::var_os("TESTYARD_GOLDEN").map(std::path::PathBuf::from);
-        let mut paths = vec![here.join("wire").join(file)];
-        paths.extend(there.map(|folder| folder.join("wire").join(file)).filter(|path| path.exists()));
-        paths
-            .iter()
-            .map(|path| {
-                let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-            })
-            .collect()
-    }
-
-    /// The list under `key` in every copy of the file; there is at least one item.
-    pub(super) fn rows(file: &str, key: &str) -> Vec<serde_json::Value> {
-        let rows: Vec<_> =
-            documents(file).iter().filter_map(|document| document[key].as_array()).flatten().cloned().collect();
-        assert!(!rows.is_empty(), "{file} has no {key}");
-        rows
-    }
-}

@@ -334,7 +334,8 @@ fn no_measurement(number: &Option<Number>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::kcidb::{golden, schema};
+    use crate::domain::golden;
+    use crate::domain::kcidb::schema;
 
     fn check(kind: ObjectKind, object: &impl Serialize) -> Result<Value, Vec<schema::Violation>> {
         let object = serde_json::to_value(object).unwrap();
@@ -354,7 +355,7 @@ mod tests {
 
     #[test]
     fn golden_test_submissions_with_the_zone_that_they_lack() {
-        for row in golden::rows("bridge_conversions.json", "test_submission") {
+        for row in golden::cases("wire/bridge_conversions.json", "test_submission") {
             let bridges = &row["json"];
             let field = |key: &str| bridges[key].as_str().unwrap().to_owned();
             let mut test = Test::new(field("id"), origin(), field("build_id"));
@@ -376,7 +377,7 @@ mod tests {
 
     #[test]
     fn golden_build_submissions_as_builds_of_a_checkout() {
-        for row in golden::rows("bridge_conversions.json", "build_submission") {
+        for row in golden::cases("wire/bridge_conversions.json", "build_submission") {
             let bridges = &row["json"];
             let field = |key: &str| bridges[key].as_str().unwrap().to_owned();
             let mut build = Build::new(field("id"), origin(), "riscv:c".to_owned());
@@ -399,7 +400,7 @@ mod tests {
 
     #[test]
     fn golden_result_words_are_legal_only_from_the_list() {
-        for row in golden::rows("bridge_conversions.json", "result_words") {
+        for row in golden::cases("wire/bridge_conversions.json", "result_words") {
             let word = row["bridge_status"].as_str().unwrap();
             assert_eq!(word.parse::<Status>().is_ok(), row["legal"].as_bool().unwrap(), "{row}");
             let right = row["correct"].as_str().unwrap().split(' ').next().unwrap();

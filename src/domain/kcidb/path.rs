@@ -64,8 +64,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::golden;
     use crate::domain::kcidb::object::ObjectKind;
-    use crate::domain::kcidb::{golden, schema};
+    use crate::domain::kcidb::schema;
 
     fn is_legal(path: &str) -> bool {
         let object = json!({"id": "riscv:t", "origin": "riscv", "build_id": "riscv:b", "path": path});
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn golden_paths() {
-        for row in golden::rows("bridge_conversions.json", "path") {
+        for row in golden::cases("wire/bridge_conversions.json", "path") {
             let part = |key: &str| row[key].as_str().unwrap();
             let (path, bridges) = (test_path(part("collection"), part("test")), part("path"));
             let legal = row["legal_kcidb_path"].as_bool().unwrap();

@@ -189,13 +189,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::kcidb::golden;
+    use crate::domain::golden;
 
     /// Pointers and keywords.
     type Places = BTreeSet<(String, String)>;
 
     fn rows() -> Vec<Value> {
-        ["kcidb_valid.json", "kcidb_invalid.json"].iter().flat_map(|file| golden::rows(file, "reports")).collect()
+        ["wire/kcidb_valid.json", "wire/kcidb_invalid.json"]
+            .iter()
+            .flat_map(|file| golden::cases(file, "reports"))
+            .collect()
     }
 
     fn places(violations: Result<(), Vec<Violation>>) -> Places {

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::domain::tuxsuite::{golden, repair};
+use crate::domain::golden;
+use crate::domain::tuxsuite::repair;
 
 fn body(case: &Value) -> Value {
     if case["raw_base64"].is_string() {
@@ -18,7 +19,7 @@ fn body(case: &Value) -> Value {
 /// of the object; others the object's own text.
 #[test]
 fn golden_callbacks_give_the_expected_statuses() {
-    for case in golden::cases("tuxsuite_callbacks.json", "cases") {
+    for case in golden::cases("wire/tuxsuite_callbacks.json", "cases") {
         let name = &case["name"];
         let body = body(&case);
         let status = &body["status"];
@@ -56,7 +57,7 @@ fn golden_callbacks_give_the_expected_statuses() {
 #[test]
 fn golden_polls_are_read_by_the_same_rules() {
     let mut phases = std::collections::BTreeMap::new();
-    for case in golden::cases("tuxsuite_requests.json", "cases") {
+    for case in golden::cases("wire/tuxsuite_requests.json", "cases") {
         for request in case["expect"].as_array().into_iter().flatten() {
             let path = request["path"].as_str().unwrap_or_default();
             let object = &request["stub_response"]["body"];

@@ -10,8 +10,6 @@ pub mod request;
 pub mod results;
 pub mod signature;
 
-#[cfg(test)]
-pub(crate) mod golden;
 mod ordered;
 
 /// A JSON document that is not what it must be.

@@ -104,11 +104,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::tuxsuite::golden;
+    use crate::domain::golden;
 
     #[test]
     fn golden_bodies_are_read_repaired_or_refused() {
-        for case in golden::cases("json_repair.json", "cases") {
+        for case in golden::cases("wire/json_repair.json", "cases") {
             let name = &case["name"];
             let body = golden::bytes(&case["body_base64"]);
             let parsed = parse(&body);

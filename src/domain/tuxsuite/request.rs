@@ -112,7 +112,7 @@ fn configuration(request: &BuildRequest) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::tuxsuite::golden;
+    use crate::domain::golden;
 
     /// The parameters of a captured call that a request of ours can hold.
     const BUILD: &[&str] = &["git_repo", "git_ref", "target_arch", "toolchain", "kconfig", "callback"];
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn golden_requests_are_those_of_tuxsuites_own_client() {
         let mut replayed = (0, 0, 0);
-        for case in golden::cases("tuxsuite_requests.json", "cases") {
+        for case in golden::cases("wire/tuxsuite_requests.json", "cases") {
             let name = &case["name"];
             let params = &case["given"]["params"];
             let Some(given) = params.as_object() else { continue };

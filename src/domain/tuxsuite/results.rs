@@ -184,7 +184,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::tuxsuite::golden;
+    use crate::domain::golden;
 
     fn of(document: &Value) -> Files {
         read(document.to_string().as_bytes()).expect("a results file")
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn golden_results_files_give_the_expected_rows() {
         let mut replayed = 0;
-        for case in golden::cases("ingest.json", "examples") {
+        for case in golden::cases("wire/ingest.json", "examples") {
             if case["format"] != "tuxsuite-results-json" {
                 continue;
             }

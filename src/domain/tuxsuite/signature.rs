@@ -104,10 +104,11 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::domain::tuxsuite::golden;
+    use crate::domain::golden;
 
     fn good() -> (PublicKey, String, Vec<u8>) {
-        let case = golden::cases("tuxsuite_signatures.json", "cases").into_iter().find(|case| case["verify"] == true);
+        let case =
+            golden::cases("wire/tuxsuite_signatures.json", "cases").into_iter().find(|case| case["verify"] == true);
         let case = case.expect("a good signature");
         let key = PublicKey::from_openssh(case["public_key"].as_str().unwrap()).unwrap();
         (key, case["header"].as_str().unwrap().to_owned(), golden::bytes(&case["body_base64"]))
@@ -115,7 +116,7 @@ mod tests {
 
     #[test]
     fn golden_signatures_are_judged_as_documented() {
-        for case in golden::cases("tuxsuite_signatures.json", "cases") {
+        for case in golden::cases("wire/tuxsuite_signatures.json", "cases") {
             let name = &case["name"];
             let body = golden::bytes(&case["body_base64"]);
             let judged = PublicKey::from_openssh(case["public_key"].as_str().expect("a key"))
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn keys_of_other_kinds_and_damaged_keys_are_refused() {
-        let case = &golden::cases("tuxsuite_signatures.json", "cases")[0];
+        let case = &golden::cases("wire/tuxsuite_signatures.json", "cases")[0];
         let line = case["public_key"].as_str().unwrap();
         let base64 = line.split(' ').nth(1).unwrap();
         assert!(PublicKey::from_openssh(&format!("{line} bot@acme.example\n")).is_ok());

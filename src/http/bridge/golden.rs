@@ -15,19 +15,10 @@ use serde_json::{Value, json};
 use super::body::{Body, BootTestSuite, BuildData, RunnerTestsResults, TestSuite, read, read_value};
 use super::callback::{TuxSuiteBuildRequest, TuxSuiteTestRequest};
 use super::fields::Detail;
+use crate::domain::golden;
 
-const FILE: &str = "bridge_http.json";
-const SCHEMAS: &str = "bridge_openapi.json";
-
-fn files(name: &str) -> Vec<Value> {
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire").into();
-    let more = std::env::var_os("TESTYARD_GOLDEN").map(|folder| std::path::PathBuf::from(folder).join("wire"));
-    std::iter::once(own)
-        .chain(more)
-        .filter_map(|folder: std::path::PathBuf| std::fs::read(folder.join(name)).ok())
-        .map(|text| serde_json::from_slice(&text).unwrap())
-        .collect()
-}
+const FILE: &str = "wire/bridge_http.json";
+const SCHEMAS: &str = "wire/bridge_openapi.json";
 
 type Reader = fn(Option<&str>, &[u8]) -> Result<(), Vec<Detail>>;
 
@@ -119,8 +110,7 @@ fn replay(door: &Door, step: &Value) {
 
 #[test]
 fn golden_bodies_are_taken_and_refused_as_the_bridge_did() {
-    let files = files(FILE);
-    assert!(!files.is_empty(), "no {FILE} to replay");
+    let files = golden::documents(FILE);
     for file in &files {
         let (mut taken, mut refused) = (0, 0);
         let scenarios = file.as_object().unwrap().values().filter_map(Value::as_array).flatten();
@@ -145,7 +135,7 @@ fn golden_bodies_are_taken_and_refused_as_the_bridge_did() {
 #[test]
 fn golden_bodies_that_the_bridge_fell_over_are_decided() {
     let mut decided = 0;
-    for file in &files(FILE) {
+    for file in &golden::documents(FILE) {
         let scenarios = file.as_object().unwrap().values().filter_map(Value::as_array).flatten();
         for step in scenarios.flat_map(|scenario| scenario["steps"].as_array().unwrap()) {
             let (request, response) = (&step["request"], &step["response"]);
@@ -205,8 +195,7 @@ fn golden_schemas_keep_the_bridges_names() {
         names.sort();
         names
     };
-    let files = files(SCHEMAS);
-    assert!(!files.is_empty(), "no {SCHEMAS} to replay");
+    let files = golden::documents(SCHEMAS);
     for file in &files {
         let recorded = find_schemas(file).unwrap();
         let schemas = recorded.as_object().unwrap().iter();

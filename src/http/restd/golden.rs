@@ -9,19 +9,10 @@ use serde_json::{Value, json};
 use super::golden_tokens::{SECRETS, token_for, without_column};
 use super::token;
 use super::wire::{Reply, SubmissionState, check_status_id, check_submission, status_id, submission_text};
+use crate::domain::golden;
 
-const FILE: &str = "restd_responses.json";
+const FILE: &str = "wire/restd_responses.json";
 const NOW: i64 = 1_800_000_000;
-
-fn files() -> Vec<Value> {
-    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire").into();
-    let more = std::env::var_os("TESTYARD_GOLDEN").map(|folder| std::path::PathBuf::from(folder).join("wire"));
-    std::iter::once(own)
-        .chain(more)
-        .filter_map(|folder: std::path::PathBuf| std::fs::read(folder.join(FILE)).ok())
-        .map(|text| serde_json::from_slice(&text).unwrap())
-        .collect()
-}
 
 fn reply(case: &Value) -> Result<Reply, Reply> {
     let name = case["name"].as_str().unwrap();
@@ -75,8 +66,7 @@ fn is_ours(case: &Value) -> bool {
 
 #[test]
 fn golden_restd_answers_are_given_to_the_letter() {
-    let files = files();
-    assert!(!files.is_empty(), "no {FILE} to replay");
+    let files = golden::documents(FILE);
     for file in &files {
         let mut replayed = 0;
         for case in file["cases"].as_array().unwrap().iter().filter(|case| is_ours(case)) {

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::domain::golden;
 use crate::domain::run::{BuildRequest, TestsRequest};
 use crate::domain::status::Status;
-use crate::domain::tuxsuite::golden;
 use crate::ids::RunId;
 
 const P: &str = "/v1/groups/grp/projects/prj";
@@ -201,7 +201,7 @@ async fn a_submission_carries_the_bare_token_and_returns_the_uid() {
 #[tokio::test]
 async fn golden_error_answers_are_classified() {
     let mut replayed = 0;
-    for case in golden::cases("tuxsuite_requests.json", "cases") {
+    for case in golden::cases("wire/tuxsuite_requests.json", "cases") {
         let (given, name) = (&case["given"], &case["name"]);
         let job = match given["call"].as_str() {
             Some("Build.build()") => build(),
@@ -469,7 +469,7 @@ async fn the_public_key_is_read_or_absent() {
     assert!(tuxsuite.public_key().await.unwrap().is_none());
     api.on(keys.as_str(), answer(403, json!({ "error": "community" })));
     assert!(tuxsuite.public_key().await.unwrap().is_none());
-    let line = golden::cases("tuxsuite_signatures.json", "cases")[0]["public_key"].clone();
+    let line = golden::cases("wire/tuxsuite_signatures.json", "cases")[0]["public_key"].clone();
     api.on(keys.as_str(), answer(200, json!({ "ssh": { "pub": line }, "pat": [], "variables": [] })));
     assert!(tuxsuite.public_key().await.unwrap().is_some());
     api.on(keys.as_str(), answer(200, json!({ "ssh": { "pub": "ecdsa-sha2-nistp256 AAAA" } })));
@@ -482,7 +482,7 @@ async fn the_public_key_is_read_or_absent() {
 
 #[tokio::test]
 async fn the_key_is_asked_for_unless_the_operator_set_it() {
-    let cases = golden::cases("tuxsuite_signatures.json", "cases");
+    let cases = golden::cases("wire/tuxsuite_signatures.json", "cases");
     let case = cases.iter().find(|case| case["verify"] == true).unwrap();
     let (body, line) = (golden::bytes(&case["body_base64"]), case["public_key"].as_str().unwrap());
     let signed = Arrival { body: &body, signature: case["header"].as_str(), by_capability: false };

@@ -1,7 +1,5 @@
 //! Against a real server on loopback, which also answers as the recorded one did.
 
-use std::path::{Path, PathBuf};
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
@@ -14,6 +12,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::clock::ManualClock;
+use crate::domain::golden;
 
 type Headers = &'static [(&'static str, &'static str)];
 
@@ -224,19 +223,7 @@ async fn receipts_are_followed() {
 
 /// The recorded answers of the real door: ours in the tree, and those of the folder that `TESTYARD_GOLDEN` names.
 fn recorded() -> Vec<Value> {
-    let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/wire/restd_responses.json");
-    let others = std::env::var_os("TESTYARD_GOLDEN").map(|folder| Path::new(&folder).join("wire/restd_responses.json"));
-    let files = [Some(PathBuf::from(ours)), others.filter(|file| file.exists())];
-    files
-        .into_iter()
-        .flatten()
-        .flat_map(|file| {
-            let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-            let Value::Object(mut file) = serde_json::from_str(&text).unwrap() else { panic!("not an object") };
-            let Value::Array(cases) = file["cases"].take() else { panic!("no cases") };
-            cases
-        })
-        .collect()
+    golden::cases("wire/restd_responses.json", "cases")
 }
 
 #[tokio::test]

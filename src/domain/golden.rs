@@ -6,12 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The documents called `name`: the committed one, then the other folder's if it has one.
-pub(crate) fn documents(name: &str) -> Vec<Value> {
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/wire").join(name);
+/// The documents at this path below `tests/golden`, such as `wire/ingest.json`: the committed one, then the other
+/// folder's if it has one.
+pub(crate) fn documents(path: &str) -> Vec<Value> {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(path);
     let mut documents = vec![read(&committed)];
     if let Some(folder) = std::env::var_os("TESTYARD_GOLDEN") {
-        let other = Path::new(&folder).join("wire").join(name);
+        let other = Path::new(&folder).join(path);
         if other.exists() {
             documents.push(read(&other));
         }
@@ -19,13 +20,11 @@ pub(crate) fn documents(name: &str) -> Vec<Value> {
     documents
 }
 
-/// The entries of the list `key` of every document called `name`.
-pub(crate) fn cases(name: &str, key: &str) -> Vec<Value> {
-    let cases: Vec<_> = documents(name)
-        .iter()
-        .flat_map(|document| document[key].as_array().expect("a list of cases").clone())
-        .collect();
-    assert!(!cases.is_empty(), "{name} has no cases");
+/// The entries of the list `key` of every document at this path; there is at least one.
+pub(crate) fn cases(path: &str, key: &str) -> Vec<Value> {
+    let cases: Vec<_> =
+        documents(path).iter().filter_map(|document| document[key].as_array()).flatten().cloned().collect();
+    assert!(!cases.is_empty(), "{path} has no {key}");
     cases
 }
 

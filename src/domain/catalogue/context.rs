@@ -1,0 +1,1 @@
+//! Contexts: the properties that tests read.

@@ -1,0 +1,1 @@
+//! Descriptors: an item in one line, `module.Class(name="value", ...)`.

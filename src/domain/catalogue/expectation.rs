@@ -1,0 +1,1 @@
+//! What tests are expected to come to, and how results compare with that.

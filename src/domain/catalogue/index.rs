@@ -1,0 +1,1 @@
+//! What is where: directories, listings, suites and what they come to.

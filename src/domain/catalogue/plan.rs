@@ -1,0 +1,1 @@
+//! What a run of tests comes to: order, prerequisites, resources and targets.

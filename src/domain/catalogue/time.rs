@@ -1,0 +1,1 @@
+//! Points in time as QMTest writes them.

@@ -1,0 +1,1 @@
+//! QMTest's files: its XML, and the layout of its databases.
