@@ -11,7 +11,7 @@
 //! | edge | [`http`]: translates, authorises, pages; decides nothing |
 //! | background | [`work`]: idempotent tasks over due rows |
 //! | use cases | [`app`]: one function each, which owns its transaction |
-//! | outside | [`runner`], [`sink`], [`net`]: adapters over one guarded HTTP client |
+//! | outside | [`runner`], [`sink`], [`net`]: adapters over one guarded HTTP client; [`objects`]: the object store |
 //! | storage | [`store`]: SQL for two databases |
 //! | semantics | [`domain`]: pure |
 //!
@@ -27,6 +27,7 @@ pub mod http;
 pub mod ids;
 pub mod lifecycle;
 pub mod net;
+pub mod objects;
 pub mod runner;
 pub mod server;
 pub mod sink;

@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::app::catalogue::Catalogue;
 use crate::app::writer::WriterOptions;
 use crate::app::{App, Bells, Parts, Writer, seconds};
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ use crate::config::{DatabaseKind, Settings};
 use crate::domain::tuxsuite::signature::PublicKey;
 use crate::lifecycle::{Ending, Lifecycle};
 use crate::net::client::Client;
+use crate::objects::Objects;
 use crate::runner::Runners;
 use crate::runner::breaker::{BreakerSettings, Breakers};
 use crate::runner::local::{LocalOptions, LocalRunner, Recipe, TestRecipe};
@@ -87,6 +89,7 @@ impl Server {
         });
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
+            catalogue: catalogue(&settings, db.clone(), Arc::clone(&clock))?,
             db,
             origin: settings.kcidb.origin.parse()?,
             clock,
@@ -156,6 +159,16 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     } else {
         address
     }
+}
+
+/// Wires the catalogue on a database.
+///
+/// # Errors
+/// If the object store cannot be opened.
+pub fn catalogue(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> anyhow::Result<Catalogue> {
+    let folder = settings.server.state_dir.join("objects");
+    let objects = Objects::open(&settings.objects, &folder).context("cannot open the object store")?;
+    Ok(Catalogue { db, clock, objects, limits: Arc::new(settings.catalogue.clone()) })
 }
 
 /// Makes the folder of a SQLite file.

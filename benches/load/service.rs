@@ -33,7 +33,7 @@ impl Service {
         let logs = std::fs::File::create(folder.path().join("log"))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_testyard"));
         command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(folder.path()).env_clear().kill_on_drop(true);
-        command.env("HOME", folder.path()).env("DATABASE_URL", place.url());
+        command.env("HOME", folder.path()).env("XDG_STATE_HOME", folder.path()).env("DATABASE_URL", place.url());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(logs);
         let mut set = settings.to_vec();
         if scenario.needs_jobs() {

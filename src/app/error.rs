@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::catalogue::document::Fault;
 use crate::store;
 
 /// Why a use case did not do what it was asked.
@@ -21,6 +22,20 @@ pub enum AppError {
     /// What was asked makes no sense, in words that name the field.
     #[error("{0}")]
     Invalid(String),
+    /// What was asked makes no sense, place by place.
+    #[error("{what}: {}", faults_in_words(.faults))]
+    Faults {
+        /// What was refused, for people: `the test `a.b``.
+        what: String,
+        /// What is wrong with it.
+        faults: Vec<Fault>,
+    },
+    /// The thing is not as the caller thought it to be.
+    #[error("{0}")]
+    PreconditionFailed(String),
+    /// What is here may not be changed now, for a reason that an operator gave.
+    #[error("{0}")]
+    ReadOnly(String),
     /// Who asks has not shown that they may.
     #[error("{0}")]
     Unauthenticated(String),
@@ -42,6 +57,17 @@ impl From<crate::runner::UnknownRunner> for AppError {
     fn from(error: crate::runner::UnknownRunner) -> Self {
         Self::Invalid(error.to_string())
     }
+}
+
+/// How many faults are told in a line; a door may list them all.
+const FAULTS_IN_A_LINE: usize = 5;
+
+fn faults_in_words(faults: &[Fault]) -> String {
+    let mut words: Vec<String> = faults.iter().take(FAULTS_IN_A_LINE).map(ToString::to_string).collect();
+    if faults.len() > FAULTS_IN_A_LINE {
+        words.push(format!("and {} more", faults.len() - FAULTS_IN_A_LINE));
+    }
+    words.join("; ")
 }
 
 /// A result of a use case.

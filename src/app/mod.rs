@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod callback;
+pub mod catalogue;
 pub mod delivery;
 pub mod error;
 pub mod progress;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub runners: Runners,
     /// Which runners and sinks are left alone for a while.
     pub breakers: Breakers,
+    /// What can be run.
+    pub catalogue: catalogue::Catalogue,
     /// Where reports go, if anywhere.
     pub sink: Option<KcidbSink>,
     /// What callback URLs begin with.
@@ -110,6 +113,8 @@ pub struct Bells {
     pub receipts: Bell,
     /// Submissions came in.
     pub intake: Bell,
+    /// Attachments are to be removed.
+    pub sweep: Bell,
 }
 
 impl Deref for App {

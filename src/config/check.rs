@@ -50,11 +50,12 @@ impl Findings {
     /// Nothing, or at most ten years: longer times overflow somewhere and mean nothing.
     fn bounds(&mut self, settings: &Settings) {
         const TEN_YEARS: u64 = 10 * 365 * 24 * 3600;
-        const MAY_BE_ZERO: [&str; 4] = [
+        const MAY_BE_ZERO: [&str; 5] = [
             "server.shutdown_timeout_s",
             "runs.cancel_grace_s",
             "callbacks.unknown_retention_s",
             "callbacks.max_unknown",
+            "catalogue.inline_bytes",
         ];
         let Ok(tree) = serde_json::to_value(settings) else { return };
         for key in KEYS {
@@ -102,6 +103,7 @@ impl Settings {
         super::check_services::services(self, &mut found);
         intake(&self.intake, &mut found);
         writer(&self.writer, &mut found);
+        super::check_services::objects(self, &mut found);
         found
     }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use url::Url;
 
 use super::check::{Findings, is_loopback};
-use super::services::{Kcidb, Local, Recipe, Runs, SignaturePolicy, TuxSuite};
+use super::database_url::DatabaseKind;
+use super::services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TuxSuite};
 use super::settings::Settings;
 use crate::domain::address::AllowRule;
 use crate::domain::tuxsuite::signature::PublicKey;
@@ -204,4 +205,29 @@ fn runs(settings: &Settings, found: &mut Findings) {
             ),
         );
     }
+}
+
+/// Looks for contradictions among the settings of the object store.
+pub(super) fn objects(settings: &Settings, found: &mut Findings) {
+    let Objects { bucket, endpoint_url, access_key_id, secret_access_key, .. } = &settings.objects;
+    let name = |bucket: &String| {
+        bucket.strip_prefix("s3://").map(|rest| rest.split('/').next().unwrap_or_default().to_owned())
+    };
+    found.problem_if(
+        bucket.as_ref().is_some_and(|bucket| name(bucket).is_none_or(|name| name.is_empty())),
+        "objects.bucket is no bucket: write it as s3://BUCKET or s3://BUCKET/PREFIX",
+    );
+    found.problem_if(
+        access_key_id.is_some() != secret_access_key.is_some(),
+        "objects.access_key_id and objects.secret_access_key belong together: give both, or leave both out",
+    );
+    found.warn_if(
+        endpoint_url.is_some() && bucket.is_none(),
+        "objects.endpoint_url has no effect: no objects.bucket is set, so attachments are kept in a folder",
+    );
+    found.warn_if(
+        bucket.is_none() && settings.database.kind() == Ok(DatabaseKind::Postgres),
+        "the database is PostgreSQL and objects.bucket is not set: large attachments are kept in a folder of this machine, \
+         which other replicas must share",
+    );
 }

@@ -99,6 +99,9 @@ fn contradictions_stop_the_start_in_words() {
         (&["writer.queue=0"], "writer.queue is 0"),
         (&["writer.batch=0"], "writer.batch is 0"),
         (&["database.max_connections=0"], "database.max_connections is 0"),
+        (&["objects.bucket=attachments"], "s3://BUCKET"),
+        (&["objects.bucket=s3:///x"], "s3://BUCKET"),
+        (&["objects.access_key_id=a"], "belong together"),
         (&["intake.second_jwt_secret=0123456789abcdef0123456789abcdef"], "without intake.jwt_secret"),
     ];
     for (assignments, words) in table {
@@ -125,6 +128,8 @@ fn oddities_are_warnings() {
         (&[r#"local.recipes=[{"name":"x","trees":["/t","/"],"build":[["make"]]}]"#], "have no bound"),
         (&[r#"local.recipes=[{"name":"x","trees":["https://"],"build":[["make"]]}]"#], "have no bound"),
         (&["intake.jwt_secret=short"], "32 bytes"),
+        (&["objects.endpoint_url=https://s3.example.org"], "no objects.bucket is set"),
+        (&["database.url=postgres://h/d"], "other replicas must share"),
         (&["writer.batch=2000"], "no batch will ever be full"),
     ];
     for (assignments, words) in table {
@@ -145,7 +150,7 @@ fn what_is_meant_is_neither_refused_nor_warned_of() {
         &["server.public_url=https://h.example/testyard/"],
         &["server.public_url=http://localhost:8080"],
         &["server.cors_origins=http://localhost:3000/,https://h.example"],
-        &["database.url=postgres://h/d", "database.ca_cert=/ca.pem"],
+        &["database.url=postgres://h/d", "database.ca_cert=/ca.pem", "objects.bucket=s3://attachments/testyard"],
         &["kcidb.submit_url=https://t@h/"],
         &["kcidb.submit_url=http://t@127.0.0.1:9/"],
         &[

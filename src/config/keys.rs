@@ -138,6 +138,17 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("writer", "queue", Kind::Integer, &[]),
     Key::new("writer", "batch", Kind::Integer, &[]),
     Key::new("writer", "writers", Kind::Integer, &[]),
+    Key::new("catalogue", "max_items", Kind::Integer, &[]),
+    Key::new("catalogue", "max_attachment_bytes", Kind::Integer, &[]),
+    Key::new("catalogue", "inline_bytes", Kind::Integer, &[]),
+    Key::new("catalogue", "max_import_bytes", Kind::Integer, &[]),
+    Key::new("catalogue", "transfer_timeout_s", Kind::Integer, &[]),
+    Key::new("catalogue", "orphan_retention_s", Kind::Integer, &[]),
+    Key::new("objects", "bucket", Kind::Text, &[]),
+    Key::new("objects", "endpoint_url", Kind::Text, &["AWS_ENDPOINT_URL"]),
+    Key::new("objects", "region", Kind::Text, &["AWS_REGION"]),
+    Key::new("objects", "access_key_id", Kind::Text, &["AWS_ACCESS_KEY_ID"]),
+    Key::new("objects", "secret_access_key", Kind::Secret, &["AWS_SECRET_ACCESS_KEY"]),
 ];
 
 #[cfg(test)]

@@ -29,9 +29,9 @@ pub use claims::Origin;
 pub use database_url::DatabaseKind;
 pub use flags::{Assignment, Flags};
 pub use load::{Loaded, Problem, Problems, load};
-pub use services::{Kcidb, Local, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
+pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{
-    Access, Callbacks, Database, Intake, Log, LogFormat, Outbound, Scope, Server, Settings, Token, Writer,
+    Access, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Outbound, Scope, Server, Settings, Token, Writer,
 };
 pub use show::{show_json, show_toml};
 pub use surroundings::Surroundings;

@@ -252,3 +252,33 @@ impl Default for Runs {
         }
     }
 }
+
+/// Where large attachments are kept: a folder, or a bucket that speaks S3.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Objects {
+    /// `s3://BUCKET` or `s3://BUCKET/PREFIX`. Without it the folder `objects` in `server.state_dir` is used.
+    pub bucket: Option<String>,
+    /// The address of an S3-compatible service; Amazon's where it is left out.
+    #[serde(with = "text::optional_url")]
+    pub endpoint_url: Option<Url>,
+    /// The bucket's region.
+    pub region: String,
+    /// The id of the access key.
+    pub access_key_id: Option<String>,
+    /// The access key. Without one, what the machine itself is allowed to do counts (an instance's role).
+    #[serde(with = "text::secret")]
+    pub secret_access_key: Option<SecretString>,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self {
+            bucket: None,
+            endpoint_url: None,
+            region: "us-east-1".to_owned(),
+            access_key_id: None,
+            secret_access_key: None,
+        }
+    }
+}

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::database_url::{self, DatabaseKind};
-use super::services::{Kcidb, Local, Runs, TuxSuite};
+use super::services::{Kcidb, Local, Objects, Runs, TuxSuite};
 use super::text;
 use crate::domain::address::AllowRule;
 use crate::domain::words::words;
@@ -44,6 +44,10 @@ pub struct Settings {
     pub intake: Intake,
     /// The writer that groups commits.
     pub writer: Writer,
+    /// The catalogue of tests.
+    pub catalogue: Catalogue,
+    /// Where large attachments are kept.
+    pub objects: Objects,
 }
 
 /// The HTTP server.
@@ -268,6 +272,37 @@ pub struct Writer {
 impl Default for Writer {
     fn default() -> Self {
         Self { queue: 1024, batch: 256, writers: 3 }
+    }
+}
+
+/// The catalogue of tests.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Catalogue {
+    /// The most items that it holds.
+    pub max_items: u32,
+    /// The longest attachment.
+    pub max_attachment_bytes: u64,
+    /// The longest attachment that is kept in the database; longer ones go to the object store.
+    pub inline_bytes: usize,
+    /// The most bytes that an import or a list of changes may have, unpacked.
+    pub max_import_bytes: u64,
+    /// The longest time for a request that carries an import, an export or an attachment.
+    pub transfer_timeout_s: u64,
+    /// How long an attachment is kept that no item names.
+    pub orphan_retention_s: u64,
+}
+
+impl Default for Catalogue {
+    fn default() -> Self {
+        Self {
+            max_items: 200_000,
+            max_attachment_bytes: 256 << 20,
+            inline_bytes: 64 << 10,
+            max_import_bytes: 1 << 30,
+            transfer_timeout_s: 600,
+            orphan_retention_s: 24 * 3600,
+        }
     }
 }
 

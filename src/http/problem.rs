@@ -188,6 +188,8 @@ impl From<AppError> for Problem {
             AppError::NotFound { .. } => Self::new(Code::NotFound, words),
             AppError::Conflict(_) => Self::new(Code::Conflict, words),
             AppError::Invalid(_) => Self::new(Code::Invalid, words),
+            AppError::Faults { .. } => Self::new(Code::Invalid, words),
+            AppError::PreconditionFailed(_) | AppError::ReadOnly(_) => Self::new(Code::Conflict, words),
             AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, words),
             AppError::Overloaded { retry_after } => Self::unavailable(words, retry_after),
             AppError::Unavailable(cause) => {

@@ -6,6 +6,9 @@
 
 pub mod build;
 pub mod callback;
+pub mod catalogue;
+pub mod catalogue_item;
+pub mod content;
 pub mod db;
 pub mod delivery;
 pub mod error;

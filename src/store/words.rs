@@ -5,6 +5,7 @@ use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Postgres, Sqlite, Type};
 
 use crate::domain::callback::{CallbackState, Trust};
+use crate::domain::catalogue::item::ItemKind;
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
@@ -49,6 +50,7 @@ stored_as_text!(
     CallbackState,
     DeadCause,
     DeliveryState,
+    ItemKind,
     ObjectKind,
     ResultSource,
     RunKind,

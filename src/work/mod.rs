@@ -15,6 +15,7 @@ mod intake;
 mod poll;
 mod receipts;
 mod stop;
+mod sweep;
 
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ pub enum Task {
     Receipts,
     /// Checks and stores submissions.
     Intake,
+    /// Removes attachments that no item names.
+    Sweep,
 }
 
 /// What an activation did.
@@ -77,7 +80,7 @@ impl Task {
     /// All tasks of a process.
     #[must_use]
     pub fn all(app: &App) -> Vec<Self> {
-        let mut tasks = vec![Self::Inbox, Self::Deliver, Self::Receipts, Self::Intake];
+        let mut tasks = vec![Self::Inbox, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep];
         for runner in app.runners.names() {
             tasks.extend([Self::Dispatch, Self::Poll, Self::Collect, Self::Stop].map(|task| task(runner.to_owned())));
         }
@@ -94,6 +97,7 @@ impl Task {
             Self::Deliver => app.bells.deliver.listen(),
             Self::Receipts => app.bells.receipts.listen(),
             Self::Intake => app.bells.intake.listen(),
+            Self::Sweep => app.bells.sweep.listen(),
         }
     }
 
@@ -111,6 +115,7 @@ impl Task {
             Self::Deliver => deliver::activate(app).await,
             Self::Receipts => receipts::activate(app).await,
             Self::Intake => intake::activate(app).await,
+            Self::Sweep => sweep::activate(app).await,
         }
     }
 }

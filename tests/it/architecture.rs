@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8, &str)] = &[
     ("app", 4, "the use cases, which own their transactions: what a door or a task wants done is done here, once"),
     ("runner", 3, "adapters to what executes; they translate, and know nothing of what the service makes of it"),
     ("sink", 3, "adapters to what takes results"),
+    ("objects", 3, "the object store: bytes under keys, in a folder or a bucket"),
     ("net", 2, "the one guarded way out, under every adapter"),
     ("store", 1, "SQL; it keeps what the domain means and decides nothing"),
     ("domain", 0, "plain functions over plain values, to be replayed, property-tested and fuzzed without a server"),

@@ -203,7 +203,8 @@ on_both! {
 
     async fn the_key_is_asked_from_tuxsuite(db: TestDb) {
         let (suite, sink) = (FakeTuxSuite::start().await, FakeSink::start().await);
-        let settings = app::settings(&db, &suite, &sink);
+        let state = tempfile::TempDir::new().unwrap();
+        let settings = app::settings(&db, &state, &suite, &sink);
         let lifecycle = Lifecycle::new();
         let server = Server::bind(settings, Arc::new(testyard::clock::SystemClock), lifecycle.clone()).await.unwrap();
         let base = format!("http://{}", server.address().unwrap());

@@ -26,6 +26,24 @@ impl Label {
         Self::default()
     }
 
+    /// Whether it is the root directory.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The directory that it stands in; the root's is the root.
+    #[must_use]
+    pub fn directory(&self) -> Self {
+        Self(self.0.rsplit_once('.').map(|(directory, _)| directory.to_owned()).unwrap_or_default())
+    }
+
+    /// The directories above it, the nearest first, the root last.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> {
+        let first = (!self.is_root()).then(|| self.directory());
+        std::iter::successors(first, |label| (!label.is_root()).then(|| label.directory()))
+    }
+
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {

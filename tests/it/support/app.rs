@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
 use serde_json::Value;
+use tempfile::TempDir;
 use testyard::app::App;
 use testyard::clock::ManualClock;
 use testyard::config::Settings;
@@ -26,6 +27,7 @@ pub(crate) struct TestApp {
     pub(crate) http: reqwest::Client,
     running: Running,
     db: Arc<TestDb>,
+    state: Arc<TempDir>,
 }
 
 /// Stops a service when it is dropped.
@@ -74,9 +76,10 @@ impl Answered {
 }
 
 /// The settings of a service that speaks to these fakes.
-pub(crate) fn settings(db: &TestDb, tuxsuite: &FakeTuxSuite, sink: &FakeSink) -> Settings {
+pub(crate) fn settings(db: &TestDb, state: &TempDir, tuxsuite: &FakeTuxSuite, sink: &FakeSink) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = "127.0.0.1:0".parse().expect("an address");
+    settings.server.state_dir = state.path().to_owned();
     settings.database.url = db.url().to_owned().into();
     settings.database.max_connections = 8;
     settings.outbound.allow = vec!["127.0.0.1".parse().expect("a rule")];
@@ -111,7 +114,8 @@ impl TestApp {
         sink: FakeSink,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
-        let mut settings = settings(&db, &tuxsuite, &sink);
+        let state = Arc::new(TempDir::new().expect("a temporary folder"));
+        let mut settings = settings(&db, &state, &tuxsuite, &sink);
         change(&mut settings);
         // 2026-01-02T03:04:05Z: any time will do, and this one is easy to see in a log.
         let clock = ManualClock::new(DateTime::from_timestamp(1_767_323_045, 0).expect("a time"));
@@ -130,6 +134,7 @@ impl TestApp {
             http: super::http_client(),
             running: Running(lifecycle),
             db: Arc::new(db),
+            state,
         }
     }
 
@@ -142,7 +147,7 @@ impl TestApp {
     pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
         self.running.0.soft().cancel();
         self.app.db.close().await;
-        let mut settings = settings(&self.db, &self.tuxsuite, &self.sink);
+        let mut settings = settings(&self.db, &self.state, &self.tuxsuite, &self.sink);
         change(&mut settings);
         let lifecycle = Lifecycle::new();
         let server =
@@ -156,7 +161,7 @@ impl TestApp {
     /// Another process of the same service: on the same database, with the same fakes and the same clock.
     pub(crate) async fn twin(&self) -> Self {
         let lifecycle = Lifecycle::new();
-        let settings = settings(&self.db, &self.tuxsuite, &self.sink);
+        let settings = settings(&self.db, &self.state, &self.tuxsuite, &self.sink);
         let server =
             Server::bind(settings, Arc::new(self.clock.clone()), lifecycle.clone()).await.expect("another one starts");
         let base = format!("http://{}", server.address().expect("an address"));
@@ -171,6 +176,7 @@ impl TestApp {
             http: self.http.clone(),
             running: Running(lifecycle),
             db: Arc::clone(&self.db),
+            state: Arc::clone(&self.state),
         }
     }
 

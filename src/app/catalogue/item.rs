@@ -1,0 +1,155 @@
+//! Items one by one: read, put, removed.
+
+use serde_json::Value as Json;
+
+use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, Terms};
+use crate::app::catalogue::{By, Catalogue, check_revision, classes};
+use crate::app::{AppError, Result};
+use crate::domain::catalogue::class::Classes;
+use crate::domain::catalogue::document::{self, Fault};
+use crate::domain::catalogue::item::{Item, ItemKind};
+use crate::domain::catalogue::label::Label;
+use crate::store;
+use crate::store::catalogue_item::Version;
+
+/// How often a change is worked out anew because a class changed meanwhile.
+const TRIES: usize = 5;
+
+/// A version of an item, and the classes to show it with.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The version.
+    pub version: Version,
+    /// The classes that were known as of the same revision.
+    pub classes: Classes,
+}
+
+/// What a put came to.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// What stands there now.
+    pub found: Found,
+    /// What was done.
+    pub did: Did,
+}
+
+/// The item of this name as it is now, or was as of a revision.
+///
+/// # Errors
+/// [`AppError::NotFound`] that names the item or the revision.
+pub async fn get(catalogue: &Catalogue, kind: ItemKind, name: &str, revision: Option<i64>) -> Result<Found> {
+    let mut db = catalogue.db.read().await?;
+    let conn = &mut db.conn();
+    if revision.is_some() {
+        check_revision(&store::catalogue::state(conn).await?, revision)?;
+    }
+    let version = store::catalogue_item::get(conn, kind, name, revision).await?;
+    let version = version.ok_or_else(|| not_found(kind, name))?;
+    Ok(Found { version, classes: classes(conn, revision).await? })
+}
+
+/// The error for an item that is not there.
+#[must_use]
+pub fn not_found(kind: ItemKind, name: &str) -> AppError {
+    AppError::NotFound { what: what(kind), id: crate::app::cut(name, 80) }
+}
+
+/// What an item is called in messages.
+#[must_use]
+pub fn what(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Test => "test",
+        ItemKind::Resource => "resource",
+        ItemKind::Suite => "suite",
+        ItemKind::Directory => "directory",
+        ItemKind::Expectation => "expectation of a test",
+        ItemKind::Class => "registered class",
+    }
+}
+
+/// Refuses what is no name of an item of this kind.
+///
+/// # Errors
+/// [`AppError::Invalid`] that says what is wrong with it.
+pub fn check_name(kind: ItemKind, name: &str) -> Result<()> {
+    if kind == ItemKind::Class {
+        return Ok(());
+    }
+    let shown = crate::app::cut(name, 80);
+    let label: Label = name.parse().map_err(|error| AppError::Invalid(format!("the {kind} `{shown}`: {error}")))?;
+    if label.is_root() {
+        let words = format!("a {kind} needs a label: the empty one is the whole catalogue, which is always there");
+        return Err(AppError::Invalid(words));
+    }
+    Ok(())
+}
+
+/// Puts an item, in the place of what stands there. What is like what stands there makes no revision.
+///
+/// # Errors
+/// [`AppError::Invalid`] for a name, [`AppError::Faults`] for a document, otherwise as [`change::make`].
+pub async fn put(
+    catalogue: &Catalogue,
+    by: &By,
+    kind: ItemKind,
+    name: &str,
+    document: &Json,
+    only_if: OnlyIf,
+) -> Result<Put> {
+    check_name(kind, name)?;
+    for _ in 0..TRIES {
+        let (state, classes) = {
+            let mut db = catalogue.db.read().await?;
+            let conn = &mut db.conn();
+            (store::catalogue::state(conn).await?, classes(conn, None).await?)
+        };
+        let item = read(kind, name, document, &classes)?;
+        let change = Change { kind, name: name.to_owned(), item: Some(item), only_if };
+        let terms = Terms { classes_as_of: state.revision, expected_revision: None, dry_run: false };
+        match change::make(catalogue, by, vec![change], terms).await {
+            Ok(changed) => {
+                let did = changed.did.first().copied().unwrap_or(Did::Nothing);
+                return Ok(Put { found: get(catalogue, kind, name, Some(changed.revision)).await?, did });
+            }
+            Err(NotMade::Stale) => {}
+            Err(NotMade::Refused(error)) => return Err(error),
+        }
+    }
+    Err(always_stale())
+}
+
+/// Reads a document as an item of this name.
+///
+/// # Errors
+/// [`AppError::Faults`] with all that is wrong.
+pub fn read(kind: ItemKind, name: &str, document: &Json, classes: &Classes) -> Result<Item> {
+    let refused = |faults| AppError::Faults { what: format!("the {kind} `{}`", crate::app::cut(name, 80)), faults };
+    let item = document::read(kind, name, document, classes).map_err(refused)?;
+    match &item {
+        Item::Class(class) if class.name != name => Err(refused(vec![Fault {
+            pointer: "/name".to_owned(),
+            detail: format!("the class is named `{name}` by its address: leave the name out, or give the same"),
+        }])),
+        _ => Ok(item),
+    }
+}
+
+/// Removes an item. Suites that name it go on naming it: expanding them says what is missing.
+///
+/// # Errors
+/// [`AppError::NotFound`]; otherwise as [`change::make`].
+pub async fn remove(catalogue: &Catalogue, by: &By, kind: ItemKind, name: &str, only_if: OnlyIf) -> Result<i64> {
+    let change = Change { kind, name: name.to_owned(), item: None, only_if };
+    let terms = Terms { classes_as_of: i64::MAX, expected_revision: None, dry_run: false };
+    match change::make(catalogue, by, vec![change], terms).await {
+        Ok(changed) if changed.did == [Did::Nothing] => Err(not_found(kind, name)),
+        Ok(changed) => Ok(changed.revision),
+        Err(NotMade::Refused(error)) => Err(error),
+        Err(NotMade::Stale) => Err(always_stale()),
+    }
+}
+
+/// The error for a catalogue that changes faster than a change of it can be worked out.
+pub(super) fn always_stale() -> AppError {
+    AppError::Conflict("the catalogue kept changing meanwhile: repeat the request".to_owned())
+}
