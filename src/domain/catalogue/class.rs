@@ -1,9 +1,18 @@
 //! Classes of tests, resources and suites: what arguments an item has, and who can execute it.
 
+mod arguments;
+mod check;
+mod common;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use arguments::ArgumentError;
+
+pub use crate::domain::catalogue::command::{CommandTemplate, RenderedCommand};
 use crate::domain::catalogue::field::Field;
 use crate::domain::words::words;
 
@@ -54,27 +63,6 @@ pub enum Execution {
     Runner(String),
 }
 
-/// A command with places for arguments: `{name}` in a word stands for the argument's text, `{{` and `}}` for braces. A
-/// word that is just `{name}` of a list becomes as many words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CommandTemplate {
-    /// The program and its arguments. No shell reads them.
-    pub argv: Vec<String>,
-    /// What the program reads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stdin: Option<String>,
-    /// Environment variables beside those of the agent.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub environment: BTreeMap<String, String>,
-    /// The exit code of a test that passes; any other fails.
-    #[serde(default)]
-    pub exit_code: i32,
-    /// After how many seconds it is stopped; the agent's limit where it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout_s: Option<u32>,
-}
-
 /// The classes that are known: those built in, and those registered.
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
@@ -100,10 +88,26 @@ impl Classes {
 }
 
 impl Class {
+    /// The kind of runner that it needs; `None` if every agent can execute it.
+    #[must_use]
+    pub fn needs_runner(&self) -> Option<&str> {
+        match &self.execution {
+            Execution::Runner(kind) => Some(kind),
+            Execution::Builtin(_) | Execution::Command(_) => None,
+        }
+    }
+
     /// The field of this name, the common ones of its kind included. Of a class whose fields are not known: only the
     /// common ones.
     #[must_use]
-    pub fn field(&self, _name: &str) -> Option<&Field> {
-        None
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.all_fields().find(|field| field.name == name)
+    }
+
+    /// Its own fields, in their order, then the common ones of its kind that it does not declare anew.
+    pub fn all_fields(&self) -> impl Iterator<Item = &Field> {
+        let own = self.fields.as_deref().unwrap_or_default();
+        let is_new = |field: &&Field| !own.iter().any(|own| own.name == field.name);
+        own.iter().chain(self.kind.common_fields().iter().filter(is_new))
     }
 }

@@ -1,8 +1,24 @@
-//! Fields: the typed arguments of a class.
+//! Fields: the typed arguments of a class, with QMTest's rules of what they take.
+
+#[cfg(test)]
+mod tests;
+mod text_form;
+mod validate;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::catalogue::value::Value;
+use crate::domain::words::Word as _;
+
+/// How deep fields may lie in each other: a set of tuples of texts is three. QMTest's own classes need no more.
+pub const MAX_FIELD_DEPTH: usize = 8;
+
+/// The two values of a boolean.
+pub const TRUE: &str = "true";
+/// See [`TRUE`].
+pub const FALSE: &str = "false";
+const BOOLEANS: [&str; 2] = [TRUE, FALSE];
 
 /// A field of a class.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +64,7 @@ pub enum FieldKind {
     Boolean,
     /// An outcome.
     Outcome,
-    /// One of these texts; a hint to people, as for enumerations.
+    /// One of these texts, any where there are none; a hint to people, as for enumerations.
     Choice(Vec<String>),
     /// The id of a test.
     Test,
@@ -113,6 +129,9 @@ pub struct DictionaryOptions {
 #[error("{0}")]
 pub struct FieldError(pub String);
 
+/// The outcome that an outcome field has where nothing is stated.
+const DEFAULT_OUTCOME: Outcome = Outcome::Pass;
+
 impl Field {
     /// A field of this kind with the kind's own default.
     #[must_use]
@@ -129,25 +148,102 @@ impl Field {
         }
     }
 
-    /// The value as the field takes it, brought into its canonical form.
-    ///
-    /// # Errors
-    /// If the value is none of this field's.
-    pub fn validate(&self, value: Value) -> Result<Value, FieldError> {
-        Ok(value)
+    /// The same field with this default.
+    #[must_use]
+    pub fn with_default(self, default: Value) -> Self {
+        Self { default: Some(default), ..self }
     }
 
-    /// Reads a value from the text that people write on QMTest's command line.
-    ///
-    /// # Errors
-    /// If the text is no value of this field, or values of its kind have no text form.
-    pub fn parse_text(&self, text: &str) -> Result<Value, FieldError> {
-        self.validate(Value::Text(text.to_owned()))
+    /// What it is called for people.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.name)
     }
 
-    /// What holds where nothing is stated.
+    /// The words that the field names, if it names any.
+    #[must_use]
+    pub fn words(&self) -> Option<Vec<&str>> {
+        match &self.kind {
+            FieldKind::Enumeration(words) | FieldKind::Choice(words) => {
+                Some(words.iter().map(String::as_str).collect())
+            }
+            FieldKind::Boolean => Some(BOOLEANS.to_vec()),
+            FieldKind::Outcome => Some(Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect()),
+            _ => None,
+        }
+    }
+
+    /// Whether a value of this field uses only the words that the field names, at any depth. QMTest asks for no such
+    /// thing.
+    #[must_use]
+    pub fn names(&self, value: &Value) -> bool {
+        match (&self.kind, value) {
+            (FieldKind::Choice(words), Value::Text(word)) => words.is_empty() || words.contains(word),
+            (FieldKind::Set(options), Value::Set(values)) => values.iter().all(|value| options.of.names(value)),
+            (FieldKind::Tuple(fields), Value::Tuple(values)) => {
+                fields.iter().zip(values).all(|(field, value)| field.names(value))
+            }
+            (FieldKind::Dictionary(options), Value::Dictionary(pairs)) => {
+                pairs.iter().all(|(key, value)| options.key.names(key) && options.value.names(value))
+            }
+            (_, Value::Enumeral(word)) => self.words().is_none_or(|words| words.contains(&word.as_str())),
+            _ => true,
+        }
+    }
+
+    /// What holds where nothing is stated. `None`: nothing does, as for dictionaries; of a time without a default it is
+    /// the moment when somebody asks, which the caller knows.
     #[must_use]
     pub fn default_value(&self) -> Option<Value> {
-        self.default.clone()
+        match &self.kind {
+            FieldKind::Enumeration(words) => self.default_word(words.first().map(String::as_str)),
+            FieldKind::Boolean => self.default_word(Some(TRUE)),
+            FieldKind::Outcome => self.default_word(Some(DEFAULT_OUTCOME.as_str())),
+            _ if self.default.is_some() => self.default.clone(),
+            FieldKind::Integer => Some(Value::Integer(0.into())),
+            FieldKind::Text(_) | FieldKind::Choice(_) | FieldKind::Test | FieldKind::Resource => {
+                Some(Value::Text(String::new()))
+            }
+            FieldKind::Set(_) => Some(Value::Set(Vec::new())),
+            FieldKind::Tuple(fields) => fields.iter().map(Self::default_value).collect::<Option<_>>().map(Value::Tuple),
+            FieldKind::Attachment => Some(Value::Attachment(None)),
+            FieldKind::Time | FieldKind::Dictionary(_) | FieldKind::Python => None,
+        }
+    }
+
+    /// The default, if it is one of the field's words; else this word.
+    fn default_word(&self, otherwise: Option<&str>) -> Option<Value> {
+        let words = self.words().unwrap_or_default();
+        match &self.default {
+            Some(Value::Enumeral(word)) if words.contains(&word.as_str()) => self.default.clone(),
+            _ => otherwise.map(|word| Value::Enumeral(word.to_owned())),
+        }
+    }
+
+    /// Checks what QMTest checks when a field is made: no list holds lists. And nothing nests so deep that walking
+    /// through it were a danger.
+    ///
+    /// # Errors
+    /// If the field cannot be.
+    pub fn check(&self) -> Result<(), FieldError> {
+        self.check_within(MAX_FIELD_DEPTH)
+    }
+
+    fn check_within(&self, depth: usize) -> Result<(), FieldError> {
+        let Some(depth) = depth.checked_sub(1) else {
+            return Err(FieldError(format!("fields lie deeper in each other than {MAX_FIELD_DEPTH}")));
+        };
+        match &self.kind {
+            FieldKind::Set(options) if matches!(options.of.kind, FieldKind::Set(_)) => {
+                Err(FieldError("a set cannot hold sets; make it a set of tuples or of texts".to_owned()))
+            }
+            FieldKind::Set(options) => options.of.check_within(depth),
+            FieldKind::Tuple(fields) => fields.iter().try_for_each(|field| field.check_within(depth)),
+            FieldKind::Dictionary(options) => {
+                options.key.check_within(depth)?;
+                options.value.check_within(depth)
+            }
+            _ => Ok(()),
+        }
     }
 }

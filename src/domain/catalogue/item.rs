@@ -94,7 +94,40 @@ impl Item {
     }
 }
 
+impl Item {
+    /// Every attachment, to be changed, in the order of [`Self::attachments`].
+    pub fn attachments_mut(&mut self) -> Vec<&mut Attachment> {
+        match self {
+            Self::Test(Extension { arguments, about, .. }) | Self::Resource(Extension { arguments, about, .. }) => {
+                let mut all: Vec<&mut Attachment> = about.attachments.values_mut().collect();
+                for value in arguments.values_mut() {
+                    value.collect_attachments_mut(&mut all);
+                }
+                all
+            }
+            Self::Suite(suite) => suite.about.attachments.values_mut().collect(),
+            Self::Directory | Self::Expectation(_) | Self::Class(_) => Vec::new(),
+        }
+    }
+}
+
 impl Value {
+    fn collect_attachments_mut<'a>(&'a mut self, all: &mut Vec<&'a mut Attachment>) {
+        match self {
+            Self::Attachment(attachment) => all.extend(attachment),
+            Self::Set(values) | Self::Tuple(values) => {
+                for value in values {
+                    value.collect_attachments_mut(all);
+                }
+            }
+            Self::Dictionary(pairs) => pairs.iter_mut().for_each(|(key, value)| {
+                key.collect_attachments_mut(all);
+                value.collect_attachments_mut(all);
+            }),
+            Self::Text(_) | Self::Integer(_) | Self::Enumeral(_) | Self::Time(_) => {}
+        }
+    }
+
     fn collect_attachments<'a>(&'a self, all: &mut Vec<&'a Attachment>) {
         match self {
             Self::Attachment(attachment) => all.extend(attachment),
@@ -155,13 +188,6 @@ impl Extension {
     #[must_use]
     pub fn prerequisites(&self) -> Vec<(&str, &str)> {
         let Some(Value::Set(values)) = self.arguments.get(PREREQUISITES) else { return Vec::new() };
-        let pair = |value| match value {
-            &Value::Tuple(ref pair) => match pair.as_slice() {
-                [Value::Text(id), Value::Enumeral(outcome)] => Some((id.as_str(), outcome.as_str())),
-                _ => None,
-            },
-            _ => None,
-        };
         values.iter().filter_map(pair).collect()
     }
 
@@ -179,6 +205,15 @@ impl Extension {
             Some(Value::Text(pattern)) => pattern,
             _ => ANY_TARGET,
         }
+    }
+}
+
+/// The id and the outcome of a prerequisite.
+fn pair(value: &Value) -> Option<(&str, &str)> {
+    let Value::Tuple(pair) = value else { return None };
+    match pair.as_slice() {
+        [Value::Text(id), Value::Enumeral(outcome)] => Some((id, outcome)),
+        _ => None,
     }
 }
 

@@ -7,17 +7,28 @@
 //! The semantics were measured on QMTest and stand in the golden cases under `tests/golden/qmtest`; where QMTest is
 //! plainly wrong, `tests/golden/DEVIATIONS.md` says what is done instead.
 
+mod bounds;
 pub mod builtin;
 pub mod class;
+pub mod command;
 pub mod context;
 pub mod descriptor;
 pub mod document;
 pub mod expectation;
+pub mod fault;
 pub mod field;
 pub mod index;
 pub mod item;
 pub mod label;
+pub mod limits;
+pub mod literal;
 pub mod outcome;
+pub mod pattern;
 pub mod plan;
+pub mod schema;
+pub mod text;
 pub mod time;
 pub mod value;
+
+#[cfg(test)]
+pub(crate) mod golden_classes;

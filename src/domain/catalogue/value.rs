@@ -9,7 +9,7 @@ use crate::domain::digest::Digest;
 
 /// The value of an argument. Its serialised form is how the catalogue stores it: one member that names the type, such
 /// as `{"text": "ls -l"}` or `{"set": [{"text": "a"}]}`. [`document`](super::document) has the form that people write.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// Text, also the id of a test or resource, and a choice.
@@ -105,7 +105,7 @@ impl fmt::Display for Integer {
 }
 
 /// A file beside an item, or as an argument of one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attachment {
     /// What the file is called, for people and for the machine that it is laid out on. No path.
     pub filename: String,
@@ -120,7 +120,7 @@ pub struct Attachment {
 }
 
 /// Where the bytes of an attachment are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Source {
     /// Stored in the catalogue by their digest. The catalogue holds no other.

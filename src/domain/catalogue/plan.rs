@@ -1,1 +1,0 @@
-//! What a run of tests comes to: order, prerequisites, resources and targets.
