@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::catalogue::Catalogue;
+use crate::app::catalogue::index::Shelf;
 use crate::app::writer::WriterOptions;
 use crate::app::{App, Bells, Parts, Writer, seconds};
 use crate::clock::Clock;
@@ -47,12 +48,7 @@ impl Server {
     /// If the database cannot be opened, the address cannot be bound, or a runner or the sink cannot be set up.
     pub async fn bind(settings: Settings, clock: Arc<dyn Clock>, lifecycle: Lifecycle) -> anyhow::Result<Self> {
         let settings = Arc::new(settings);
-        if settings.database.kind().is_ok_and(|kind| kind == DatabaseKind::Sqlite) {
-            make_folder(settings.database.url.expose_secret())?;
-        }
-        let db = Db::connect(settings.database.connect_url().expose_secret(), settings.database.max_connections)
-            .await
-            .context("cannot open the database")?;
+        let db = open_database(&settings).await?;
         let listen = settings.server.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
         let address = listener.local_addr().context("the address listened on is not known")?;
@@ -161,6 +157,19 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
+/// Opens the database of the settings and brings its schema up to date.
+///
+/// # Errors
+/// If it cannot be opened, or is newer than this program.
+pub async fn open_database(settings: &Settings) -> anyhow::Result<Db> {
+    if settings.database.kind().is_ok_and(|kind| kind == DatabaseKind::Sqlite) {
+        make_folder(settings.database.url.expose_secret())?;
+    }
+    Db::connect(settings.database.connect_url().expose_secret(), settings.database.max_connections)
+        .await
+        .context("cannot open the database")
+}
+
 /// Wires the catalogue on a database.
 ///
 /// # Errors
@@ -168,7 +177,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 pub fn catalogue(settings: &Settings, db: Db, clock: Arc<dyn Clock>) -> anyhow::Result<Catalogue> {
     let folder = settings.server.state_dir.join("objects");
     let objects = Objects::open(&settings.objects, &folder).context("cannot open the object store")?;
-    Ok(Catalogue { db, clock, objects, limits: Arc::new(settings.catalogue.clone()) })
+    Ok(Catalogue { db, clock, objects, limits: Arc::new(settings.catalogue.clone()), shelf: Shelf::default() })
 }
 
 /// Makes the folder of a SQLite file.

@@ -25,7 +25,7 @@ pub enum AppError {
     /// What was asked makes no sense, place by place.
     #[error("{what}: {}", faults_in_words(.faults))]
     Faults {
-        /// What was refused, for people: `the test `a.b``.
+        /// What was refused, for people, such as "the test a.b".
         what: String,
         /// What is wrong with it.
         faults: Vec<Fault>,

@@ -104,6 +104,10 @@ impl Settings {
         intake(&self.intake, &mut found);
         writer(&self.writer, &mut found);
         super::check_services::objects(self, &mut found);
+        found.problem_if(
+            self.catalogue.transfer_timeout_s > 43_200,
+            "catalogue.transfer_timeout_s is longer than 12 hours: give at most 43200 seconds",
+        );
         found
     }
 }

@@ -144,7 +144,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("catalogue", "max_import_bytes", Kind::Integer, &[]),
     Key::new("catalogue", "transfer_timeout_s", Kind::Integer, &[]),
     Key::new("catalogue", "orphan_retention_s", Kind::Integer, &[]),
-    Key::new("objects", "bucket", Kind::Text, &[]),
+    Key::new("objects", "bucket", Kind::Text, &["TESTYARD_OBJECTS_BUCKET"]),
     Key::new("objects", "endpoint_url", Kind::Text, &["AWS_ENDPOINT_URL"]),
     Key::new("objects", "region", Kind::Text, &["AWS_REGION"]),
     Key::new("objects", "access_key_id", Kind::Text, &["AWS_ACCESS_KEY_ID"]),

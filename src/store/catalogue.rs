@@ -117,12 +117,16 @@ pub async fn revisions(conn: &mut Conn<'_>, page: &Stretch<i64>) -> Result<(Vec<
     Ok(page.cut(rows))
 }
 
-/// What changes there were after a place in the feed: a revision, and the kind and name of an item in it. Oldest first,
-/// inside a revision by kind and name; the flag tells whether there are more.
+/// What changes there were after a revision, from a place in the feed on: a revision, and the kind and name of an item in
+/// it. Oldest first, inside a revision by kind and name; the flag tells whether there are more.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn changes(conn: &mut Conn<'_>, page: &Stretch<(i64, ItemKind, String)>) -> Result<(Vec<ItemChange>, bool)> {
+pub async fn changes(
+    conn: &mut Conn<'_>,
+    since: i64,
+    page: &Stretch<(i64, ItemKind, String)>,
+) -> Result<(Vec<ItemChange>, bool)> {
     let (revision, kind, name) = match &page.after {
         Some((revision, kind, name)) => (*revision, kind.to_string(), name.as_str()),
         None => (0, String::new(), ""),
@@ -131,13 +135,14 @@ pub async fn changes(conn: &mut Conn<'_>, page: &Stretch<(i64, ItemKind, String)
         .query(
             "SELECT revision, kind, name, max(was_there) = 1 AS was_there, max(is_there) = 1 AS is_there FROM (
                 SELECT since_revision AS revision, kind, name, 0 AS was_there, 1 AS is_there FROM catalogue_item
-                WHERE since_revision >= $1 AND (since_revision, kind, name) > ($1, $2, $3)
+                WHERE since_revision > $1 AND (since_revision, kind, name) > ($2, $3, $4)
                 UNION ALL
                 SELECT until_revision, kind, name, 1, 0 FROM catalogue_item
-                WHERE until_revision IS NOT NULL AND until_revision >= $1 AND (until_revision, kind, name) > ($1, $2, $3)
+                WHERE until_revision > $1 AND (until_revision, kind, name) > ($2, $3, $4)
              ) AS happened
-             GROUP BY revision, kind, name ORDER BY revision, kind, name LIMIT $4",
+             GROUP BY revision, kind, name ORDER BY revision, kind, name LIMIT $5",
         )
+        .bind(since)
         .bind(revision)
         .bind(kind)
         .bind(name)

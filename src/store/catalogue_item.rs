@@ -244,11 +244,15 @@ const HAS_KEYWORD: Sql = Sql {
     postgres: " AND jsonb_exists(document -> 'keywords', ",
 };
 
-/// A page of items by name; the flag tells whether there are more.
+/// A page of items by name, those of one name by kind; the flag tells whether there are more.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &Stretch<String>) -> Result<(Vec<Version>, bool)> {
+pub async fn list(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    page: &Stretch<(String, ItemKind)>,
+) -> Result<(Vec<Version>, bool)> {
     let query = conn.query(COLUMNS).push("kind IN ").push_list(filter.kinds.iter().copied()).push(" AND ");
     let mut query = as_of(query, filter.revision);
     if !filter.recursive {
@@ -267,10 +271,12 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: &Stretch<String>) 
     if let Some(owner) = &filter.owner {
         query = query.push(" AND document ->> 'owner' = ").push_bind(owner.as_str());
     }
-    if let Some(after) = &page.after {
-        query = query.push(" AND name > ").push_bind(after.as_str());
+    if let Some((name, kind)) = &page.after {
+        // The first condition is implied by the second, and is the one that an index serves.
+        query = query.push(" AND name >= ").push_bind(name.as_str());
+        query = query.push(" AND (name, kind) > (").push_bind(name.as_str()).push(", ").push_bind(*kind).push(")");
     }
-    let rows = query.push(" ORDER BY name LIMIT ").push_bind(page.fetch()).fetch_all().await?;
+    let rows = query.push(" ORDER BY name, kind LIMIT ").push_bind(page.fetch()).fetch_all().await?;
     Ok(page.cut(rows))
 }
 

@@ -35,26 +35,35 @@ pub async fn insert(conn: &mut Conn<'_>, digest: Digest, new: &Content, expires_
         Place::Here(body) => (Some(body.as_slice()), None),
         Place::Object(key) => (None, Some(key.as_str())),
     };
-    let inserted = conn
-        .query(
-            "INSERT INTO content (digest, size, body, object_key, expires_at) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (digest) DO NOTHING",
-        )
-        .bind(digest.as_bytes())
-        .bind(new.size)
-        .bind(body)
-        .bind(key)
-        .bind(expires_at)
-        .execute()
-        .await?;
-    if inserted == 0 {
-        conn.query("UPDATE content SET expires_at = $1 WHERE digest = $2 AND expires_at IS NOT NULL")
+    // What is found here may expire before it is put off: then it is not here any more, and is stored again.
+    loop {
+        let inserted = conn
+            .query(
+                "INSERT INTO content (digest, size, body, object_key, expires_at) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (digest) DO NOTHING",
+            )
+            .bind(digest.as_bytes())
+            .bind(new.size)
+            .bind(body)
+            .bind(key)
+            .bind(expires_at)
+            .execute()
+            .await?;
+        if inserted > 0 {
+            return Ok(true);
+        }
+        let found = conn
+            .query(
+                "UPDATE content SET expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE $1 END WHERE digest = $2",
+            )
             .bind(expires_at)
             .bind(digest.as_bytes())
             .execute()
             .await?;
+        if found > 0 {
+            return Ok(false);
+        }
     }
-    Ok(inserted > 0)
 }
 
 /// The content of this digest.

@@ -17,7 +17,8 @@ use crate::objects::{ObjectsError, Writing};
 use crate::store;
 use crate::store::content::{Content, Place};
 
-/// For how long an object may be under way at least before it counts as garbage.
+/// For how long an object may be under way at least before it counts as garbage: twice as long as the settings let a
+/// transfer take.
 const LONGEST_UPLOAD: TimeDelta = TimeDelta::hours(24);
 
 /// Bytes that were taken in.
@@ -67,35 +68,14 @@ pub async fn take_in<E>(
     catalogue: &Catalogue,
     bytes: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Stored, NotTaken<E>> {
-    let most = catalogue.limits.max_attachment_bytes;
-    let (mut hash, mut size, mut few, mut object) = (Sha256::new(), 0_u64, Vec::new(), None::<Object>);
-    let mut bytes = std::pin::pin!(bytes);
-    while let Some(piece) = bytes.next().await {
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => {
-                give_up(object).await;
-                return Err(NotTaken::Source(error));
-            }
-        };
-        size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if size > most {
+    let (mut few, mut object) = (Vec::new(), None);
+    let stored = match pour(catalogue, bytes, &mut few, &mut object).await {
+        Ok(stored) => stored,
+        Err(error) => {
             give_up(object).await;
-            return Err(NotTaken::TooLarge(most));
+            return Err(error);
         }
-        hash.update(&piece);
-        match &mut object {
-            Some(object) => object.writing.add(piece).await?,
-            None if few.len() + piece.len() <= catalogue.limits.inline_bytes => few.extend_from_slice(&piece),
-            None => {
-                let mut begun = begin(catalogue).await?;
-                begun.writing.add(Bytes::from(std::mem::take(&mut few))).await?;
-                begun.writing.add(piece).await?;
-                object = Some(begun);
-            }
-        }
-    }
-    let stored = Stored { sha256: Digest::finish(hash), size };
+    };
     let place = match object {
         None => Place::Here(few),
         Some(Object { key, writing }) => {
@@ -105,6 +85,36 @@ pub async fn take_in<E>(
     };
     keep(catalogue, stored, place).await?;
     Ok(stored)
+}
+
+/// Pours the bytes into `few`, or once they are many into an object that is begun for them.
+async fn pour<E>(
+    catalogue: &Catalogue,
+    bytes: impl Stream<Item = Result<Bytes, E>>,
+    few: &mut Vec<u8>,
+    object: &mut Option<Object>,
+) -> Result<Stored, NotTaken<E>> {
+    let most = catalogue.limits.max_attachment_bytes;
+    let (mut hash, mut size) = (Sha256::new(), 0_u64);
+    let mut bytes = std::pin::pin!(bytes);
+    while let Some(piece) = bytes.next().await {
+        let piece = piece.map_err(NotTaken::Source)?;
+        size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if size > most {
+            return Err(NotTaken::TooLarge(most));
+        }
+        hash.update(&piece);
+        match object {
+            Some(object) => object.writing.add(piece).await?,
+            None if few.len() + piece.len() <= catalogue.limits.inline_bytes => few.extend_from_slice(&piece),
+            None => {
+                let begun = object.insert(begin(catalogue).await?);
+                begun.writing.add(Bytes::from(std::mem::take(few))).await?;
+                begun.writing.add(piece).await?;
+            }
+        }
+    }
+    Ok(Stored { sha256: Digest::finish(hash), size })
 }
 
 /// Begins an object that is garbage until its content is stored.
@@ -141,14 +151,20 @@ async fn keep(catalogue: &Catalogue, stored: Stored, place: Place) -> Result<()>
     let mut tx = catalogue.db.begin().await?;
     let conn = &mut tx.conn();
     let expires_at = now + seconds(catalogue.limits.orphan_retention_s);
+    if let Some(key) = &key
+        && !store::content::take_back(conn, key).await?
+    {
+        store::content::discard(conn, key, now).await?;
+        tx.commit().await?;
+        let words = format!("the object {key} was under way for so long that it has been swept up as garbage");
+        return Err(AppError::Unavailable(words));
+    }
     let is_new = store::content::insert(conn, stored.sha256, &content, expires_at).await?;
-    if let Some(key) = key {
-        if is_new {
-            store::content::take_back(conn, &key).await?;
-        } else {
-            // The same bytes are here already: this copy of them is due to go.
-            store::content::discard(conn, &key, now).await?;
-        }
+    if let Some(key) = key
+        && !is_new
+    {
+        // The same bytes are here already: this copy of them is due to go.
+        store::content::discard(conn, &key, now).await?;
     }
     Ok(tx.commit().await?)
 }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::app::catalogue::{By, Catalogue};
 use crate::app::{AppError, Result};
 use crate::domain::catalogue::builtin;
-use crate::domain::catalogue::class::{Class, Classes};
-use crate::domain::catalogue::document::{self, Fault};
+use crate::domain::catalogue::class::Class;
+use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::domain::catalogue::value::Source;
@@ -75,6 +75,16 @@ pub struct Terms {
     pub expected_revision: Option<i64>,
     /// Find out what would come of it, and change nothing.
     pub dry_run: bool,
+    /// The bytes of attachments are stored already, and are looked for.
+    pub contents_are_here: bool,
+}
+
+impl Terms {
+    /// For a change of what was read with the classes as of this revision.
+    #[must_use]
+    pub const fn as_of(revision: i64) -> Self {
+        Self { classes_as_of: revision, expected_revision: None, dry_run: false, contents_are_here: true }
+    }
 }
 
 /// Why changes were not made.
@@ -120,7 +130,9 @@ pub async fn make(catalogue: &Catalogue, by: &By, mut changes: Vec<Change>, term
     let revision = if made.is_empty() { state.revision } else { state.revision + 1 };
     if !made.is_empty() {
         check_classes(conn, &made, terms.classes_as_of).await?;
-        keep_contents(conn, &made).await?;
+        if terms.contents_are_here {
+            keep_contents(conn, &made).await?;
+        }
         let items = items_after(catalogue, state.items, &made)?;
         let new =
             Revision { revision, created_at: catalogue.now(), author: by.author.clone(), message: by.message.clone() };
@@ -281,13 +293,20 @@ async fn check_classes(conn: &mut Conn<'_>, made: &[(&Change, Did)], as_of: i64)
 
 /// Refuses a new definition of a class that items of it do not fit.
 fn still_fits(class: &Class, users: &[Version]) -> Result<()> {
-    let mut classes = Classes::default();
-    classes.insert(class.clone());
     for user in users {
-        let faults = document::check(&user.document.0, &classes);
-        if let Some(fault) = faults.first() {
+        let (Item::Test(extension) | Item::Resource(extension)) = &user.document.0 else { continue };
+        let wrong = if user.kind.to_string() == class.kind.to_string() {
+            class
+                .validate_values(extension.arguments.clone())
+                .err()
+                .and_then(|mut errors| errors.pop())
+                .map(|it| it.to_string())
+        } else {
+            Some(format!("it would be a class of {}s", class.kind))
+        };
+        if let Some(wrong) = wrong {
             let words = format!(
-                "the {} `{}` would not fit the class `{}` any more: {fault}. Change or remove it first, or register \
+                "the {} `{}` would not fit the class `{}` any more: {wrong}. Change or remove it first, or register \
                  the class under another name",
                 user.kind, user.name, class.name
             );
@@ -365,6 +384,16 @@ async fn write(conn: &mut Conn<'_>, made: &[(&Change, Did)], revision: i64) -> R
 
 /// Holds suites and directories apart, in words; the index `catalogue_item_suite` holds them apart in deed.
 async fn check_apart(conn: &mut Conn<'_>, made: &[(&Change, Did)]) -> Result<()> {
+    let put = |kind| {
+        let puts = made.iter().filter(move |(change, _)| change.kind == kind && change.item.is_some());
+        puts.map(|(change, _)| change.name.as_str()).collect::<BTreeSet<&str>>()
+    };
+    if let Some(name) = put(ItemKind::Suite).intersection(&put(ItemKind::Directory)).next() {
+        return Err(AppError::Conflict(format!(
+            "the explicit suite `{name}` and the directory `{name}` may not both be: give the suite another name, or put \
+             nothing into the directory"
+        )));
+    }
     for kind in [ItemKind::Suite, ItemKind::Directory] {
         let created = made.iter().filter(|(change, did)| change.kind == kind && *did == Did::Created);
         let names: Vec<&str> = created.map(|(change, _)| change.name.as_str()).collect();

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, Terms};
 use crate::app::catalogue::{By, Catalogue, check_revision, classes};
 use crate::app::{AppError, Result};
+use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Classes;
 use crate::domain::catalogue::document::{self, Fault};
 use crate::domain::catalogue::item::{Item, ItemKind};
@@ -70,10 +71,14 @@ pub fn what(kind: ItemKind) -> &'static str {
 /// Refuses what is no name of an item of this kind.
 ///
 /// # Errors
-/// [`AppError::Invalid`] that says what is wrong with it.
+/// [`AppError::Invalid`] that says what is wrong with it; [`AppError::Conflict`] for a class that is built in.
 pub fn check_name(kind: ItemKind, name: &str) -> Result<()> {
     if kind == ItemKind::Class {
-        return Ok(());
+        return if builtin::classes().get(name).is_some() {
+            Err(AppError::Conflict(format!("the class `{name}` is built in: register yours under another name")))
+        } else {
+            Ok(())
+        };
     }
     let shown = crate::app::cut(name, 80);
     let label: Label = name.parse().map_err(|error| AppError::Invalid(format!("the {kind} `{shown}`: {error}")))?;
@@ -103,10 +108,12 @@ pub async fn put(
             let conn = &mut db.conn();
             (store::catalogue::state(conn).await?, classes(conn, None).await?)
         };
-        let item = read(kind, name, document, &classes)?;
+        let item = read(kind, name, document, &classes).map_err(|faults| {
+            let what = format!("the {kind} `{}`", crate::app::cut(name, 80));
+            AppError::Faults { what, faults }
+        })?;
         let change = Change { kind, name: name.to_owned(), item: Some(item), only_if };
-        let terms = Terms { classes_as_of: state.revision, expected_revision: None, dry_run: false };
-        match change::make(catalogue, by, vec![change], terms).await {
+        match change::make(catalogue, by, vec![change], Terms::as_of(state.revision)).await {
             Ok(changed) => {
                 let did = changed.did.first().copied().unwrap_or(Did::Nothing);
                 return Ok(Put { found: get(catalogue, kind, name, Some(changed.revision)).await?, did });
@@ -121,17 +128,21 @@ pub async fn put(
 /// Reads a document as an item of this name.
 ///
 /// # Errors
-/// [`AppError::Faults`] with all that is wrong.
-pub fn read(kind: ItemKind, name: &str, document: &Json, classes: &Classes) -> Result<Item> {
-    let refused = |faults| AppError::Faults { what: format!("the {kind} `{}`", crate::app::cut(name, 80)), faults };
-    let item = document::read(kind, name, document, classes).map_err(refused)?;
-    match &item {
-        Item::Class(class) if class.name != name => Err(refused(vec![Fault {
-            pointer: "/name".to_owned(),
-            detail: format!("the class is named `{name}` by its address: leave the name out, or give the same"),
-        }])),
-        _ => Ok(item),
+/// All faults that were found; there is at least one.
+pub fn read(kind: ItemKind, name: &str, document: &Json, classes: &Classes) -> Result<Item, Vec<Fault>> {
+    let mut item = document::read(kind, document, classes)?;
+    if let Item::Class(class) = &mut item {
+        if class.name.is_empty() {
+            name.clone_into(&mut class.name);
+        } else if class.name != name {
+            return Err(vec![Fault {
+                pointer: "/name".to_owned(),
+                detail: format!("the class is named `{name}` by its address: leave the name out, or give the same"),
+            }]);
+        }
+        class.check()?;
     }
+    Ok(item)
 }
 
 /// Removes an item. Suites that name it go on naming it: expanding them says what is missing.
@@ -139,9 +150,11 @@ pub fn read(kind: ItemKind, name: &str, document: &Json, classes: &Classes) -> R
 /// # Errors
 /// [`AppError::NotFound`]; otherwise as [`change::make`].
 pub async fn remove(catalogue: &Catalogue, by: &By, kind: ItemKind, name: &str, only_if: OnlyIf) -> Result<i64> {
+    if kind == ItemKind::Class {
+        check_name(kind, name)?;
+    }
     let change = Change { kind, name: name.to_owned(), item: None, only_if };
-    let terms = Terms { classes_as_of: i64::MAX, expected_revision: None, dry_run: false };
-    match change::make(catalogue, by, vec![change], terms).await {
+    match change::make(catalogue, by, vec![change], Terms::as_of(i64::MAX)).await {
         Ok(changed) if changed.did == [Did::Nothing] => Err(not_found(kind, name)),
         Ok(changed) => Ok(changed.revision),
         Err(NotMade::Refused(error)) => Err(error),

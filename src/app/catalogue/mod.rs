@@ -4,8 +4,15 @@
 //! overwritten: each answer can be had as of any revision. [`Catalogue`] needs no server around it, so that the command
 //! line works on a database as the service does.
 
+pub mod apply;
+pub mod archive;
 pub mod attachment;
+pub mod beside;
 pub mod change;
+pub mod compare;
+pub mod export;
+pub mod import;
+pub mod index;
 pub mod item;
 pub mod sweep;
 
@@ -34,6 +41,8 @@ pub struct Catalogue {
     pub objects: Objects,
     /// The catalogue's limits.
     pub limits: Arc<config::Catalogue>,
+    /// The index that was last asked for.
+    pub shelf: index::Shelf,
 }
 
 /// Who makes a change, and what for.
