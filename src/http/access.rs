@@ -49,14 +49,15 @@ pub fn check(settings: &Settings, authorization: Option<&str>, needed: Scope) ->
 }
 
 /// Lets a request through whose bearer has the scope.
-pub async fn guard(State((app, needed)): State<(App, Scope)>, request: Request, next: Next) -> Response {
+pub async fn guard(State((app, needed)): State<(App, Scope)>, mut request: Request, next: Next) -> Response {
     let authorization = crate::http::body::text(request.headers(), header::AUTHORIZATION.as_str());
     match check(&app.settings, authorization, needed) {
-        Ok(holder) => {
+        Ok(None) => next.run(request).await,
+        Ok(Some(holder)) => {
+            let caller = Caller(holder);
+            request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
-            if let Some(holder) = holder {
-                response.extensions_mut().insert(Caller(holder));
-            }
+            response.extensions_mut().insert(caller);
             response
         }
         Err(problem) => problem.into_response(),

@@ -14,7 +14,7 @@ use crate::http::problem::{Code, Problem};
 #[derive(Clone, Debug)]
 pub struct Cause(pub String);
 
-/// Who made a request, for the log.
+/// Who made a request: for the log, and for what records who did what.
 #[derive(Clone, Debug)]
 pub struct Caller(pub String);
 
@@ -47,7 +47,7 @@ pub async fn request(State(app): State<App>, request: Request, next: Next) -> Re
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let longest = Duration::from_secs(app.settings.server.request_timeout_s.max(1));
+    let longest = Duration::from_secs(longest(&app, route.as_deref()).max(1));
     let answered = CURRENT.scope(id.clone(), async {
         match tokio::time::timeout(longest, next.run(request)).await {
             Ok(response) => response,
@@ -75,6 +75,15 @@ pub async fn request(State(app): State<App>, request: Request, next: Next) -> Re
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// How many seconds a request may take: one that carries an import, an export or an attachment has more of them.
+fn longest(app: &App, route: Option<&str>) -> u64 {
+    const TRANSFERS: [&str; 4] = ["/attachments", "/attachments/{filename}", "/import", "/export"];
+    let is_transfer = route
+        .and_then(|route| route.strip_prefix("/api/v1/catalog"))
+        .is_some_and(|rest| TRANSFERS.iter().any(|end| rest.ends_with(end)));
+    if is_transfer { app.settings.catalogue.transfer_timeout_s } else { app.settings.server.request_timeout_s }
 }
 
 /// Turns a panic into a problem: the service goes on, the log says what happened.

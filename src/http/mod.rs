@@ -5,6 +5,7 @@ pub mod body;
 pub mod bridge;
 pub mod builds;
 pub mod callbacks;
+pub mod catalogue;
 pub mod deliveries;
 pub mod health;
 pub mod log;
@@ -46,6 +47,21 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(callbacks::list_callbacks))
         .routes(routes!(callbacks::get_callback))
         .routes(routes!(submissions::get_submission))
+        .routes(routes!(catalogue::whole::get_catalogue))
+        .routes(routes!(catalogue::classes::list_classes))
+        .routes(routes!(catalogue::classes::get_class))
+        .routes(routes!(catalogue::revisions::list_revisions))
+        .routes(routes!(catalogue::revisions::get_revision))
+        .routes(routes!(catalogue::revisions::list_changes))
+        .routes(routes!(catalogue::questions::expand))
+        .routes(routes!(catalogue::questions::compare_results))
+        .routes(routes!(catalogue::questions::list_naming_suites))
+        .routes(routes!(catalogue::transfer::export_database))
+        .routes(routes!(catalogue::attachments::get_attachment))
+        .routes(routes!(catalogue::items::list_items))
+        .routes(routes!(catalogue::items::get_item))
+        .routes(routes!(catalogue::items::list_item_revisions))
+        .routes(routes!(catalogue::attachments::get_item_attachment))
 }
 
 /// Routes that bring work or results in.
@@ -69,6 +85,16 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(runs::retry_run))
         .routes(routes!(runs::cancel_run))
         .routes(routes!(deliveries::retry_delivery))
+        .routes(routes!(catalogue::whole::freeze_catalogue))
+        .routes(routes!(catalogue::classes::put_class))
+        .routes(routes!(catalogue::classes::delete_class))
+        .routes(routes!(catalogue::transfer::apply_changes))
+        .routes(routes!(catalogue::transfer::import_database))
+        .routes(routes!(catalogue::attachments::create_attachment))
+        .routes(routes!(catalogue::items::put_item))
+        .routes(routes!(catalogue::items::delete_item))
+        .routes(routes!(catalogue::attachments::put_item_attachment))
+        .routes(routes!(catalogue::attachments::delete_item_attachment))
 }
 
 /// Routes that runners call: a capability or a signature guards them.

@@ -6,14 +6,19 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
+use crate::app::catalogue::import::Fate;
 use crate::config::Scope;
 use crate::domain::callback::{CallbackState, Trust};
+use crate::domain::catalogue::class::ClassKind;
+use crate::domain::catalogue::item::ItemKind;
+use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::status::Status;
 use crate::domain::words::Word;
+use crate::http::catalogue::Collection;
 use crate::http::problem::Code;
 
 macro_rules! documented {
@@ -31,10 +36,15 @@ macro_rules! documented {
 
 documented!(
     CallbackState,
+    ClassKind,
     Code,
+    Collection,
     DeadCause,
     DeliveryState,
+    Fate,
+    ItemKind,
     ObjectKind,
+    Outcome,
     ResultSource,
     RunKind,
     RunState,
@@ -48,8 +58,10 @@ documented!(
 #[openapi(
     info(
         title = "Testyard",
-        description = "Builds and tests in, runners called, results kept and delivered to KCIDB.\n\nTimes are RFC 3339 in UTC. Ids are opaque, and ordered by time. Listings are pages, newest first. Refusals are `application/problem+json` (RFC 9457). Words in enums may be joined by new ones.",
+        description = "Builds and tests in, runners called, results kept and delivered to KCIDB.\n\nTimes are RFC 3339 in UTC. Ids are opaque, and ordered by time. Listings are pages: newest first, the catalogue's by label. Refusals are `application/problem+json` (RFC 9457). Words in enums may be joined by new ones.",
     ),
+    // Parts of paths: their schemas are not found by themselves.
+    components(schemas(crate::http::catalogue::Collection)),
     tags(
         (name = "bridge", description = "The routes of riscv-kcidb-bridge"),
         (name = "builds", description = "Builds"),
@@ -57,6 +69,7 @@ documented!(
         (name = "results", description = "What came of tests"),
         (name = "deliveries", description = "Reports on their way to KCIDB"),
         (name = "callbacks", description = "What runners told"),
+        (name = "catalog", description = "What can be run: tests, suites and resources under labels"),
         (name = "intake", description = "The KCIDB door in"),
         (name = "health", description = "The service itself"),
     ),

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::http::problem::{Code, Problem, Result};
-use crate::store::page::Page;
+use crate::store::page::{Page, Stretch};
 
 /// How many items a page has where nothing is asked for.
 const DEFAULT_LIMIT: u32 = 50;
@@ -115,15 +115,31 @@ impl Params {
         Id: FromStr,
         Id::Err: std::fmt::Display,
     {
+        Ok(Page { limit: self.limit()?, before: self.one::<Id>("cursor")?.map(uuid) })
+    }
+
+    /// The page asked for of a listing in the order of a key, which is its cursor.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub fn stretch<K>(&self) -> Result<Stretch<K>>
+    where
+        K: FromStr,
+        K::Err: std::fmt::Display,
+    {
+        Ok(Stretch { limit: self.limit()?, after: self.one("cursor")? })
+    }
+
+    fn limit(&self) -> Result<u32> {
         let limit = self.one::<u32>("limit")?.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Problem::new(Code::BadRequest, format!("`limit` must be from 1 to {MAX_LIMIT}")));
         }
-        Ok(Page { limit, before: self.one::<Id>("cursor")?.map(uuid) })
+        Ok(limit)
     }
 }
 
-/// A page of a listing, newest first.
+/// A page of a listing.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Listing<T> {
     /// The items.

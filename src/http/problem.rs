@@ -32,6 +32,10 @@ words!(
         MethodNotAllowed = "method-not-allowed",
         /// The thing is not in a state that allows this.
         Conflict = "conflict",
+        /// The thing is not as `If-Match` or `If-None-Match` says: read it again.
+        PreconditionFailed = "precondition-failed",
+        /// What is here may not be changed now; the words say why.
+        ReadOnly = "read-only",
         /// The body is larger than is taken.
         TooLarge = "too-large",
         /// The body is not of a content type that is taken.
@@ -52,10 +56,11 @@ impl Code {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::ReadOnly => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -74,6 +79,8 @@ impl Code {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible in the present state",
+            Self::PreconditionFailed => "Not as the caller thought it to be",
+            Self::ReadOnly => "Read-only",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The content type is not supported",
             Self::Invalid => "The request makes no sense",
@@ -88,6 +95,7 @@ impl Code {
 pub struct Problem {
     code: Code,
     detail: Words,
+    errors: Vec<FaultBody>,
     retry_after: Option<Duration>,
     cause: Option<String>,
 }
@@ -97,6 +105,18 @@ pub struct Problem {
 enum Words {
     Text(String),
     List(Vec<Detail>),
+}
+
+/// What is wrong with a part of the body.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Fault)]
+pub struct FaultBody {
+    /// Where: a JSON pointer (RFC 6901) into the body; empty for the whole.
+    #[schema(example = "/arguments/exit_code")]
+    pointer: String,
+    /// What, and what would do.
+    #[schema(example = "want a whole number")]
+    detail: String,
 }
 
 /// The body of a refusal, by RFC 9457.
@@ -119,6 +139,9 @@ pub struct ProblemBody {
     /// The kind of problem, as one word.
     #[schema(example = "not-found")]
     code: Code,
+    /// What is wrong, place by place, where several things may be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FaultBody>,
     /// The id of the request, as in the log and in the header `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -136,13 +159,13 @@ impl Problem {
     /// A problem of this kind, in words for the caller.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Words::Text(detail.into()), retry_after: None, cause: None }
+        Self { code, detail: Words::Text(detail.into()), errors: Vec::new(), retry_after: None, cause: None }
     }
 
     /// A 422 of the bridge's routes.
     #[must_use]
     pub fn fields(details: Vec<Detail>) -> Self {
-        Self { code: Code::Invalid, detail: Words::List(details), retry_after: None, cause: None }
+        Self { code: Code::Invalid, detail: Words::List(details), errors: Vec::new(), retry_after: None, cause: None }
     }
 
     /// What kind of problem it is.
@@ -188,8 +211,12 @@ impl From<AppError> for Problem {
             AppError::NotFound { .. } => Self::new(Code::NotFound, words),
             AppError::Conflict(_) => Self::new(Code::Conflict, words),
             AppError::Invalid(_) => Self::new(Code::Invalid, words),
-            AppError::Faults { .. } => Self::new(Code::Invalid, words),
-            AppError::PreconditionFailed(_) | AppError::ReadOnly(_) => Self::new(Code::Conflict, words),
+            AppError::Faults { faults, .. } => {
+                let errors = faults.into_iter().map(|fault| FaultBody { pointer: fault.pointer, detail: fault.detail });
+                Self { errors: errors.collect(), ..Self::new(Code::Invalid, words) }
+            }
+            AppError::PreconditionFailed(_) => Self::new(Code::PreconditionFailed, words),
+            AppError::ReadOnly(_) => Self::new(Code::ReadOnly, words),
             AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, words),
             AppError::Overloaded { retry_after } => Self::unavailable(words, retry_after),
             AppError::Unavailable(cause) => {
@@ -222,6 +249,7 @@ impl IntoResponse for Problem {
             title: self.code.title(),
             status: status.as_u16(),
             detail: self.detail,
+            errors: self.errors,
             code: self.code,
             request_id: request_id(),
         };

@@ -1,0 +1,362 @@
+//! Much at once: lists of changes, and QMTest databases in and out as tar archives.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio_util::io::ReaderStream;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::app::catalogue::apply::{self, Applied, How, Name, Wanted};
+use crate::app::catalogue::change::Did;
+use crate::app::catalogue::import::{self, Fate, Import, Line, Report};
+use crate::app::catalogue::{By, export};
+use crate::domain::catalogue::item::ItemKind;
+use crate::domain::catalogue::label::Label;
+use crate::http::body;
+use crate::http::catalogue::schema::READ_ONLY;
+use crate::http::catalogue::{Author, flag, label_of, revision};
+use crate::http::params::Params;
+use crate::http::problem::{Code, Problem, ProblemBody, Result};
+
+/// An item that is to be: its kind and label, and the members of its document.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = CatalogueWanted, example = json!({"kind": "test", "label": "net.up", "class": "command.ShellCommandTest", "arguments": {"command": "ip link"}}))]
+pub struct WantedItem {
+    /// Its kind.
+    kind: ItemKind,
+    /// Its label; of a class its name.
+    label: String,
+    /// The members of its document.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    document: Map<String, Value>,
+}
+
+/// An item that is to go.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CatalogueUnwanted)]
+pub struct UnwantedItem {
+    /// Its kind.
+    kind: ItemKind,
+    /// Its label; of a class its name.
+    #[schema(example = "net.old")]
+    label: String,
+}
+
+/// Changes that are to be made, all or none.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = CatalogueChanges)]
+pub struct Changes {
+    /// What is to be. An item that is so already is left alone.
+    #[serde(default)]
+    items: Vec<WantedItem>,
+    /// What is to go.
+    #[serde(default)]
+    remove: Vec<UnwantedItem>,
+    /// Everything in this directory that is not among the items is to go too; `~` is the whole catalogue.
+    #[schema(example = "net")]
+    prune: Option<String>,
+    /// Only if the catalogue is at this revision.
+    #[schema(example = 42)]
+    expected_revision: Option<i64>,
+    /// Find out what would come of it, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// What the changes are for.
+    #[schema(example = "the 2026 test plan")]
+    message: Option<String>,
+}
+
+/// What was done to an item, or would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DoneTo {
+    /// There was none of this name.
+    Created,
+    /// There was another.
+    Replaced,
+    /// It is gone.
+    Removed,
+    /// It was so already.
+    Unchanged,
+}
+
+impl From<Did> for DoneTo {
+    fn from(did: Did) -> Self {
+        match did {
+            Did::Created => Self::Created,
+            Did::Replaced => Self::Replaced,
+            Did::Removed => Self::Removed,
+            Did::Nothing => Self::Unchanged,
+        }
+    }
+}
+
+/// What was done to one item, or would be.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CatalogueDone)]
+pub struct DoneView {
+    /// Its kind.
+    kind: ItemKind,
+    /// Its label; of a class its name.
+    #[schema(example = "net.up")]
+    label: String,
+    /// What was done.
+    did: DoneTo,
+}
+
+/// What came of changes.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CatalogueApplied)]
+pub struct AppliedView {
+    /// The revision that was made, or would be; the latest one where nothing changes.
+    #[schema(example = 43)]
+    revision: i64,
+    /// Whether nothing was changed because that was asked.
+    dry_run: bool,
+    /// How many items were created, replaced, removed and left alone.
+    counts: BTreeMap<&'static str, usize>,
+    /// What was done to each, by kind and label.
+    items: Vec<DoneView>,
+}
+
+impl AppliedView {
+    /// Shows what came of changes.
+    #[must_use]
+    pub fn new(applied: Applied, dry_run: bool) -> Self {
+        let mut counts = BTreeMap::from([("created", 0), ("replaced", 0), ("removed", 0), ("unchanged", 0)]);
+        for (_, did) in &applied.done {
+            let word = match did {
+                Did::Created => "created",
+                Did::Replaced => "replaced",
+                Did::Removed => "removed",
+                Did::Nothing => "unchanged",
+            };
+            *counts.entry(word).or_insert(0) += 1;
+        }
+        let view = |((kind, label), did): (Name, Did)| DoneView { kind, label, did: did.into() };
+        Self { revision: applied.revision, dry_run, counts, items: applied.done.into_iter().map(view).collect() }
+    }
+}
+
+/// Makes many changes as one revision
+///
+/// All are made or none: faults are told of all items at once. Items may come in any order, a class after the tests of it.
+#[utoipa::path(
+    post, path = "/api/v1/catalog/apply", tag = "catalog",
+    request_body = Changes,
+    responses(
+        (status = 200, description = "What was done, or would be", body = AppliedView),
+        (status = 400, description = "Not JSON", body = ProblemBody),
+        (status = 409, description = "The changes do not go together, or not with what stands there", body = ProblemBody),
+        (status = 412, description = "The catalogue is at another revision", body = ProblemBody),
+        (status = 413, description = "Too large", body = ProblemBody),
+        (status = 415, description = "Not sent as JSON", body = ProblemBody),
+        (status = 422, description = "Makes no sense: `errors` says what and where", body = ProblemBody),
+    )
+)]
+pub(crate) async fn apply_changes(
+    State(app): State<App>,
+    author: Author,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<AppliedView>> {
+    let most = usize::try_from(app.catalogue.limits.max_import_bytes).unwrap_or(usize::MAX);
+    let asked: Changes = body::json(&headers, body, most).await?;
+    let by = By { message: asked.message.clone(), ..author.by() };
+    let documents = asked.items.into_iter().map(|mut item| {
+        // Who executes a class is a part of its definition.
+        if item.kind != ItemKind::Class {
+            item.document.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+        }
+        ((item.kind, item.label), Value::Object(item.document))
+    });
+    let wanted = Wanted::Documents(documents.collect());
+    let prune = asked
+        .prune
+        .map(|directory| label_of(&directory).parse::<Label>())
+        .transpose()
+        .map_err(|error| Problem::new(Code::Invalid, format!("`prune`: {error}")))?;
+    let how = How {
+        remove: asked.remove.into_iter().map(|item| (item.kind, item.label)).collect(),
+        prune,
+        expected_revision: asked.expected_revision,
+        dry_run: asked.dry_run,
+        ..How::default()
+    };
+    let applied = apply::apply(&app.catalogue, &by, &wanted, &how).await?;
+    Ok(Json(AppliedView::new(applied, how.dry_run)))
+}
+
+/// What became of a file or directory of a database.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CatalogueImportLine)]
+pub struct LineView {
+    /// Its path in the database.
+    #[schema(example = "net.qms/up.qmt")]
+    path: String,
+    /// What it is, where that is known.
+    kind: Option<ItemKind>,
+    /// Its label, where it has one.
+    #[schema(example = "net.up")]
+    label: Option<String>,
+    /// Whether it was taken.
+    fate: Fate,
+    /// What was done to the item, or would be.
+    did: Option<DoneTo>,
+    /// Why it was not taken, or what is odd about it.
+    reason: Option<String>,
+}
+
+impl From<Line> for LineView {
+    fn from(line: Line) -> Self {
+        let Line { path, kind, label, fate, did, reason } = line;
+        Self { path, kind, label, fate, did: did.map(DoneTo::from), reason }
+    }
+}
+
+/// What came of an import.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CatalogueImported)]
+pub struct ImportedView {
+    /// The revision that was made, or would be; the latest one where nothing changes.
+    #[schema(example = 43)]
+    revision: i64,
+    /// Whether nothing was changed because that was asked.
+    dry_run: bool,
+    /// How many tests, resources, suites and so on were taken.
+    taken: BTreeMap<String, usize>,
+    /// How many files could not be read.
+    refused: usize,
+    /// How many files are no part of a database.
+    ignored: usize,
+    /// What became of each file and directory, by path.
+    entries: Vec<LineView>,
+}
+
+impl ImportedView {
+    /// Shows what came of an import.
+    #[must_use]
+    pub fn new(report: Report, dry_run: bool) -> Self {
+        let count = |fate| report.lines.iter().filter(|line| line.fate == fate).count();
+        let mut taken = BTreeMap::new();
+        for line in report.lines.iter().filter(|line| line.fate == Fate::Taken) {
+            if let Some(kind) = line.kind {
+                *taken.entry(kind.to_string()).or_insert(0) += 1;
+            }
+        }
+        Self {
+            revision: report.revision,
+            dry_run,
+            taken,
+            refused: count(Fate::Refused),
+            ignored: count(Fate::Ignored),
+            entries: report.lines.into_iter().map(LineView::from).collect(),
+        }
+    }
+}
+
+/// Imports a QMTest database
+///
+/// The body is a tar archive of the database's folder. What can be read is taken, as one revision; the answer tells of
+/// each file whether it was, and why not. Nothing is changed where the archive or the database itself cannot be read.
+#[utoipa::path(
+    post, path = "/api/v1/catalog/import", tag = "catalog",
+    request_body(content = Vec<u8>, content_type = "application/x-tar", description = "The database's folder"),
+    params(
+        ("dry_run" = Option<bool>, Query, description = "Find out what would come of it, and change nothing"),
+        ("prune" = Option<bool>, Query, description = "Remove what is not in the database"),
+        ("bare" = Option<bool>, Query, description = "Take a folder without `QMTest/configuration` for a database of the default kind"),
+        ("message" = Option<String>, Query, description = "What the import is for"),
+    ),
+    responses(
+        (status = 200, description = "What was taken, or would be, and what not", body = ImportedView),
+        (status = 400, description = "The body breaks off; a query field is unknown or malformed", body = ProblemBody),
+        (status = 409, description = "What is in the database does not go together with what stands there", body = ProblemBody),
+        (status = 413, description = "More than `catalogue.max_import_bytes`", body = ProblemBody),
+        (status = 415, description = "Not sent as `application/x-tar`", body = ProblemBody),
+        (status = 422, description = "No tar archive, or no QMTest database", body = ProblemBody),
+    )
+)]
+pub(crate) async fn import_database(
+    State(app): State<App>,
+    author: Author,
+    params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<ImportedView>> {
+    let params = params.only(&["dry_run", "prune", "bare", "message"])?;
+    let how =
+        Import { dry_run: flag(&params, "dry_run")?, prune: flag(&params, "prune")?, bare: flag(&params, "bare")? };
+    let by = author.with(&params)?;
+    let kind = body::text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    if !matches!(kind.split(';').next().unwrap_or_default().trim(), "application/x-tar" | "application/tar") {
+        let words = "send the database's folder as a tar archive, with `content-type: application/x-tar`";
+        return Err(Problem::new(Code::UnsupportedMediaType, words));
+    }
+    let archive = spool(&app, body).await?;
+    let report = import::archive(&app.catalogue, &by, archive, how).await?;
+    Ok(Json(ImportedView::new(report, how.dry_run)))
+}
+
+/// Writes a body to a temporary file as it streams.
+async fn spool(app: &App, body: Body) -> Result<std::fs::File> {
+    let failed = |error: std::io::Error| {
+        Problem::new(Code::Unavailable, "there is no room for the archive now; repeat the request later")
+            .because(error.to_string())
+    };
+    let mut out = tokio::fs::File::from_std(tempfile::tempfile().map_err(failed)?);
+    let most = app.catalogue.limits.max_import_bytes;
+    let mut length: u64 = 0;
+    let mut stream = body.into_data_stream();
+    while let Some(piece) = stream.next().await {
+        let piece =
+            piece.map_err(|error| Problem::new(Code::BadRequest, "the body breaks off").because(error.to_string()))?;
+        length += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if length > most {
+            return Err(Problem::new(Code::TooLarge, format!("the archive is longer than {most} bytes")));
+        }
+        out.write_all(&piece).await.map_err(failed)?;
+    }
+    out.flush().await.map_err(failed)?;
+    out.rewind().await.map_err(failed)?;
+    Ok(out.into_std().await)
+}
+
+/// Exports the catalogue as a QMTest database
+///
+/// A tar archive of a database that QMTest reads and that [importing](#operation/import_database) reads back as equal.
+#[utoipa::path(
+    get, path = "/api/v1/catalog/export", tag = "catalog",
+    params(("revision" = Option<i64>, Query, description = "As of this revision; now where it is left out")),
+    responses(
+        (status = 200, description = "The database's folder", content_type = "application/x-tar", body = Vec<u8>),
+        (status = 400, description = "A query field is unknown or malformed", body = ProblemBody),
+        (status = 404, description = "There has been no such revision", body = ProblemBody),
+    )
+)]
+pub(crate) async fn export_database(State(app): State<App>, params: Params) -> Result<Response> {
+    let as_of = revision(&params.only(&["revision"])?)?;
+    let exported = export::archive(&app.catalogue, as_of).await?;
+    let file = tokio::fs::File::from_std(exported.file);
+    let mut response = Body::from_stream(ReaderStream::new(file)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(exported.length));
+    let name = format!("attachment; filename=\"catalog-r{}.tar\"", exported.revision);
+    if let Ok(name) = HeaderValue::from_str(&name) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
