@@ -1,5 +1,6 @@
 //! The command line: one binary, a subcommand for each use.
 
+mod catalog;
 pub mod config;
 mod demo;
 mod serve;
@@ -34,6 +35,21 @@ enum Command {
         #[command(subcommand)]
         command: config::ConfigCommand,
     },
+    /// Keep the catalogue in a folder of files
+    Catalog {
+        #[command(subcommand)]
+        command: catalog::CatalogCommand,
+    },
+    /// Read another system's files into the catalogue
+    Import {
+        #[command(subcommand)]
+        command: catalog::ImportCommand,
+    },
+    /// Write the catalogue in another system's files
+    Export {
+        #[command(subcommand)]
+        command: catalog::ExportCommand,
+    },
     /// Print the OpenAPI document
     Openapi,
     /// Make a bearer token and the setting that lets it in
@@ -60,6 +76,9 @@ pub fn main() -> ExitCode {
             eprint!("{}", outcome.stderr);
             outcome.code.into()
         }
+        Command::Catalog { command } => catalog::catalog(&command, &arguments.flags, &surroundings),
+        Command::Import { command } => catalog::import(&command, &arguments.flags, &surroundings),
+        Command::Export { command } => catalog::export(&command, &arguments.flags, &surroundings),
         Command::Openapi => match http::document().to_pretty_json() {
             Ok(document) => {
                 print(&format!("{document}\n"));

@@ -8,14 +8,28 @@ use url::Url;
 
 use crate::cli::{USAGE, fail, print};
 use crate::clock::SystemClock;
-use crate::config::{Flags, Problems, Settings, Surroundings, load};
+use crate::config::{Flags, Log, Problems, Settings, Surroundings, load};
 use crate::lifecycle::{Ending, Lifecycle};
 use crate::net::client::{Client, Destination, Request};
 use crate::server::Server;
 use crate::telemetry;
 
+/// The settings of a command that ends by itself: as [`settings`], but its log tells only of what is wrong, unless the
+/// operator has asked for more.
+pub(super) fn settings_for_command(flags: &Flags, surroundings: &Surroundings) -> Result<Settings, ExitCode> {
+    checked(flags, surroundings, |filter| if filter == Log::default().filter { "warn" } else { filter })
+}
+
 /// The settings, if they can be used; otherwise what to change is printed.
 fn settings(flags: &Flags, surroundings: &Surroundings) -> Result<Settings, ExitCode> {
+    checked(flags, surroundings, |filter| filter)
+}
+
+fn checked(
+    flags: &Flags,
+    surroundings: &Surroundings,
+    filter: impl FnOnce(&str) -> &str,
+) -> Result<Settings, ExitCode> {
     let complain = |problems: Problems| {
         for problem in problems.0 {
             eprintln!("testyard: {}", problem.0);
@@ -23,7 +37,7 @@ fn settings(flags: &Flags, surroundings: &Surroundings) -> Result<Settings, Exit
         ExitCode::from(USAGE)
     };
     let (settings, warnings) = load(flags, surroundings).and_then(crate::config::Loaded::checked).map_err(complain)?;
-    if let Err(error) = telemetry::init(settings.log.format, &settings.log.filter) {
+    if let Err(error) = telemetry::init(settings.log.format, filter(&settings.log.filter)) {
         eprintln!("testyard: {error}");
         return Err(ExitCode::from(USAGE));
     }
