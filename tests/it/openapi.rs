@@ -81,7 +81,8 @@ fn every_operation_has_a_name_a_tag_a_success_and_its_refusals() {
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.keys().any(|status| status.starts_with('2')), "{what}: want a success");
         let mut wanted = BTreeSet::new();
-        if path.contains('{') {
+        // A PUT makes what is not there yet; only of a kind there may be none.
+        if path.contains('{') && (method != "PUT" || path.contains("{kind}")) {
             // A callback's door answers 401, for that a capability is none says nothing of whether there is such a run.
             wanted.insert("404");
         }
@@ -99,7 +100,8 @@ fn every_operation_has_a_name_a_tag_a_success_and_its_refusals() {
         }
         for (status, response) in responses {
             assert!(response["description"].as_str().is_some_and(|words| !words.is_empty()), "{what} {status}");
-            if status.starts_with('2') {
+            // Nothing has changed: no refusal, and without a body.
+            if status.starts_with('2') || status == "304" {
                 continue;
             }
             check_refusal(&format!("{what} {status}"), &operation, response);
@@ -140,7 +142,9 @@ fn the_guards_are_declared_and_every_guarded_operation_names_its_own() {
         let token = security.iter().find_map(|either| either["token"].as_array()).unwrap();
         let [scope] = &token[..] else { panic!("{what}: want one scope") };
         *scopes.entry(scope.as_str().unwrap().to_owned()).or_default() += 1;
-        assert!(method == "GET" || scope != "read", "{what} changes something");
+        // Questions whose words do not fit into an address.
+        let asks = ["/api/v1/catalog/expand", "/api/v1/catalog/compare"].contains(&path.as_str());
+        assert!(method == "GET" || asks || scope != "read", "{what} changes something");
     }
     assert_eq!(scopes.keys().collect::<Vec<_>>(), ["operate", "read", "submit"]);
 }

@@ -1,9 +1,14 @@
 //! What the databases themselves refuse, whoever asks: each CHECK, each foreign key and each NOT NULL, by statements
 //! that the storage layer would never send.
 
+use testyard::domain::catalogue::item::ItemKind;
+use testyard::domain::digest::Digest;
+use testyard::store::content::{Content, Place};
 use testyard::store::{Db, Error, Result};
 
+use super::catalogue::revise;
 use super::{a_callback, a_delivery, a_submission, at, build_with_run, committed, refused, running, tests_of};
+use crate::support::catalogue::a_test;
 use crate::support::db::TestDb;
 use crate::support::on_both;
 
@@ -63,6 +68,23 @@ const ILLEGAL: &[&str] = &[
     "UPDATE delivery SET object = NULL",
     "UPDATE callback SET digest = NULL",
     "UPDATE submission SET body = NULL",
+    // There is one catalogue.
+    "INSERT INTO catalogue (id, revision, items) VALUES (2, 0, 0)",
+    "UPDATE catalogue SET revision = NULL",
+    // An item is of a kind, in a directory unless it is a class, and is of revisions that there were, in their order.
+    "UPDATE catalogue_item SET kind = 'target'",
+    "UPDATE catalogue_item SET kind = 'class'",
+    "UPDATE catalogue_item SET directory = NULL",
+    "UPDATE catalogue_item SET document = NULL",
+    "UPDATE catalogue_item SET since_revision = 9",
+    "UPDATE catalogue_item SET until_revision = 9",
+    "UPDATE catalogue_item SET until_revision = since_revision",
+    "DELETE FROM catalogue_revision",
+    // A content's bytes are in one place, and it has no fewer than none.
+    "UPDATE content SET size = -1",
+    "UPDATE content SET object_key = 'ab/1'",
+    "UPDATE content SET body = NULL",
+    "UPDATE object_garbage SET due_at = NULL",
 ];
 
 async fn a_row_of_each_kind(db: &Db) {
@@ -71,6 +93,10 @@ async fn a_row_of_each_kind(db: &Db) {
     committed!(db, conn => testyard::store::delivery::enqueue(conn, &[a_delivery("riscv:1", at(0))]));
     committed!(db, conn => testyard::store::callback::receive(conn, &[a_callback("u", "x", at(0))]));
     committed!(db, conn => testyard::store::submission::insert(conn, &[a_submission(1, at(0))]));
+    revise(db, &[(ItemKind::Test, "t", Some(a_test("true")))]).await;
+    let content = Content { size: 1, place: Place::Here(b"x".to_vec()) };
+    committed!(db, conn => testyard::store::content::insert(conn, Digest::of(b"x"), &content, at(1)));
+    committed!(db, conn => testyard::store::content::discard(conn, "ab/2", at(1)));
 }
 
 on_both! {
@@ -99,6 +125,7 @@ on_both! {
             "UPDATE run SET request = 'not json'",
             "UPDATE build SET fragments = '[1'",
             "UPDATE delivery SET object = '{'",
+            "UPDATE catalogue_item SET document = '{'",
         ] {
             let mut tx = db.begin().await.unwrap();
             let result: Result<u64> = tx.conn().query(statement).execute().await;

@@ -5,7 +5,11 @@
 
 mod build;
 mod callback;
+mod catalogue;
+mod catalogue_item;
+mod catalogue_listing;
 mod claims;
+mod content;
 mod coverage;
 mod db;
 mod delivery;

@@ -79,7 +79,7 @@ impl Answered {
 pub(crate) fn settings(db: &TestDb, state: &TempDir, tuxsuite: &FakeTuxSuite, sink: &FakeSink) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = "127.0.0.1:0".parse().expect("an address");
-    settings.server.state_dir = state.path().to_owned();
+    state.path().clone_into(&mut settings.server.state_dir);
     settings.database.url = db.url().to_owned().into();
     settings.database.max_connections = 8;
     settings.outbound.allow = vec!["127.0.0.1".parse().expect("a rule")];
@@ -219,6 +219,21 @@ impl TestApp {
     /// POSTs nothing.
     pub(crate) async fn post_empty(&self, path: &str) -> Answered {
         self.post_raw(path, &[], Vec::new()).await
+    }
+
+    /// Sends a request of any method.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<reqwest::Body>,
+    ) -> Answered {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answered::of(request.send().await.expect("an answer")).await
     }
 
     /// POSTs these bytes with these headers. The path may be a whole URL.

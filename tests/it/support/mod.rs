@@ -1,7 +1,9 @@
 //! What the tests stand on: databases, and upstreams that are real servers on loopback.
 
 pub(crate) mod app;
+pub(crate) mod catalogue;
 pub(crate) mod db;
+pub(crate) mod fake_s3;
 pub(crate) mod fake_server;
 pub(crate) mod fake_sink;
 pub(crate) mod fake_tuxsuite;
