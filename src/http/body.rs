@@ -25,8 +25,14 @@ pub async fn read(body: Body, most: usize) -> Result<Bytes> {
             }
             source = cause.source();
         }
-        Problem::new(Code::BadRequest, "the body breaks off").because(error.to_string())
+        broken_off(&error)
     })
+}
+
+/// The problem with a body that breaks off.
+#[must_use]
+pub fn broken_off(error: &axum::Error) -> Problem {
+    Problem::new(Code::BadRequest, "the body breaks off").because(error.to_string())
 }
 
 /// A header's value, if it is there and text.

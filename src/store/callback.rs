@@ -174,21 +174,19 @@ pub async fn settle(
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let (state, run, reason) = outcome;
-    let touched = conn
-        .query(
-            "UPDATE callback SET state = $1, run_id = coalesce(run_id, $2), reason = $3, settled_at = $4,
-                lease_holder = NULL, lease_until = NULL
-             WHERE id = $5 AND lease_holder = $6 AND state = 'pending'",
-        )
-        .bind(state)
-        .bind(run)
-        .bind(reason)
-        .bind(now)
-        .bind(id)
-        .bind(worker)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE callback SET state = $1, run_id = coalesce(run_id, $2), reason = $3, settled_at = $4,
+            lease_holder = NULL, lease_until = NULL
+         WHERE id = $5 AND lease_holder = $6 AND state = 'pending'",
+    )
+    .bind(state)
+    .bind(run)
+    .bind(reason)
+    .bind(now)
+    .bind(id)
+    .bind(worker)
+    .execute_one()
+    .await
 }
 
 /// Settles leased callbacks as applied to the runs that they were known to be about. Returns how many.
@@ -221,18 +219,16 @@ pub async fn postpone(
     reason: &str,
     due_at: DateTime<Utc>,
 ) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE callback SET reason = $1, due_at = $2, lease_holder = NULL, lease_until = NULL
-             WHERE id = $3 AND lease_holder = $4 AND state = 'pending'",
-        )
-        .bind(reason)
-        .bind(due_at)
-        .bind(id)
-        .bind(worker)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE callback SET reason = $1, due_at = $2, lease_holder = NULL, lease_until = NULL
+         WHERE id = $3 AND lease_holder = $4 AND state = 'pending'",
+    )
+    .bind(reason)
+    .bind(due_at)
+    .bind(id)
+    .bind(worker)
+    .execute_one()
+    .await
 }
 
 /// Makes the callbacks that wait for this uid due: it has just become known. Returns how many there are.

@@ -99,6 +99,16 @@ pub async fn all(conn: &mut Conn<'_>, kinds: &[ItemKind], revision: Option<i64>)
     as_of(query, revision).push(" ORDER BY kind, name").fetch_all().await
 }
 
+/// The kind and name of every item that there is now, by kind and name.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn names(conn: &mut Conn<'_>) -> Result<Vec<(ItemKind, String)>> {
+    conn.query("SELECT kind, name FROM catalogue_item WHERE until_revision IS NULL ORDER BY kind, name")
+        .fetch_all()
+        .await
+}
+
 /// What the index is made of: tests, resources, suites and directories as of a revision, by kind and name.
 ///
 /// # Errors

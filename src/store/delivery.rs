@@ -290,17 +290,15 @@ pub async fn settle(
 /// # Errors
 /// If the database refuses.
 pub async fn retry(conn: &mut Conn<'_>, id: DeliveryId, now: DateTime<Utc>) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE delivery SET state = 'pending', dead_cause = NULL, reason = NULL, answer = NULL, settled_at = NULL,
-                receipt = NULL, sent_at = NULL, tries = 0, lost = 0, batch_limit = 1, due_at = $1
-             WHERE id = $2 AND state = 'dead'",
-        )
-        .bind(now)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE delivery SET state = 'pending', dead_cause = NULL, reason = NULL, answer = NULL, settled_at = NULL,
+            receipt = NULL, sent_at = NULL, tries = 0, lost = 0, batch_limit = 1, due_at = $1
+         WHERE id = $2 AND state = 'dead'",
+    )
+    .bind(now)
+    .bind(id)
+    .execute_one()
+    .await
 }
 
 /// Makes everything of these kinds that is not delivered due now, the refused included; what breaks the schema stays

@@ -203,6 +203,14 @@ impl Query<'_, '_> {
         Ok(on_both!(self, query_with, |q, c| q.execute(&mut **c).await?.rows_affected()))
     }
 
+    /// Runs what is meant for one row; tells whether it touched it, or found none that is still as the condition wants.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_one(self) -> Result<bool> {
+        Ok(self.execute().await? == 1)
+    }
+
     /// Fetches every row.
     ///
     /// # Errors

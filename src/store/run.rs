@@ -209,16 +209,16 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<V
 /// # Errors
 /// If the database refuses.
 pub async fn supersede(conn: &mut Conn<'_>, id: RunId) -> Result<bool> {
-    let touched = conn
+    let ended = conn
         .query("UPDATE run SET live = $1 WHERE id = $2 AND live AND state IN ('finished', 'canceled')")
         .bind(false)
         .bind(id)
-        .execute()
+        .execute_one()
         .await?;
-    if touched == 1 {
+    if ended {
         conn.query("UPDATE run_test SET live = $1 WHERE run_id = $2").bind(false).bind(id).execute().await?;
     }
-    Ok(touched == 1)
+    Ok(ended)
 }
 
 /// The names and identities of the tests that a run planned, in their order.

@@ -66,14 +66,12 @@ pub async fn claim(
 /// # Errors
 /// If the database refuses.
 pub async fn renew(conn: &mut Conn<'_>, id: RunId, lease: Lease) -> Result<bool> {
-    let touched = conn
-        .query("UPDATE run SET lease_until = $1 WHERE id = $2 AND lease_holder = $3")
+    conn.query("UPDATE run SET lease_until = $1 WHERE id = $2 AND lease_holder = $3")
         .bind(lease.until)
         .bind(id)
         .bind(lease.worker)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+        .execute_one()
+        .await
 }
 
 /// When the next step of a run of this runner in these states is due, if there is one.
@@ -123,20 +121,18 @@ pub async fn accepted(
     next_poll: DateTime<Utc>,
     deadline: DateTime<Utc>,
 ) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE run SET state = 'running', uid = $1, accepted_at = $2, due_at = $3, deadline_at = $4, tries = 0,
-                waiting = NULL, lease_holder = NULL, lease_until = NULL
-             WHERE id = $5 AND state IN ('planned', 'submitting')",
-        )
-        .bind(uid)
-        .bind(now)
-        .bind(next_poll)
-        .bind(deadline)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET state = 'running', uid = $1, accepted_at = $2, due_at = $3, deadline_at = $4, tries = 0,
+            waiting = NULL, lease_holder = NULL, lease_until = NULL
+         WHERE id = $5 AND state IN ('planned', 'submitting')",
+    )
+    .bind(uid)
+    .bind(now)
+    .bind(next_poll)
+    .bind(deadline)
+    .bind(id)
+    .execute_one()
+    .await
 }
 
 /// Notes the uid of a run that was over before its runner answered: the runner must be told (again) to stop it, whatever
@@ -145,20 +141,18 @@ pub async fn accepted(
 /// # Errors
 /// If the database refuses.
 pub async fn note_uid(conn: &mut Conn<'_>, id: RunId, uid: &str, now: DateTime<Utc>) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE run SET uid = $1,
-                stop_due_at = CASE WHEN state IN ('finished', 'canceled') THEN $2 ELSE stop_due_at END,
-                lease_holder = CASE WHEN state IN ('finished', 'canceled') THEN NULL ELSE lease_holder END,
-                lease_until = CASE WHEN state IN ('finished', 'canceled') THEN NULL ELSE lease_until END
-             WHERE id = $3 AND uid IS NULL",
-        )
-        .bind(uid)
-        .bind(now)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET uid = $1,
+            stop_due_at = CASE WHEN state IN ('finished', 'canceled') THEN $2 ELSE stop_due_at END,
+            lease_holder = CASE WHEN state IN ('finished', 'canceled') THEN NULL ELSE lease_holder END,
+            lease_until = CASE WHEN state IN ('finished', 'canceled') THEN NULL ELSE lease_until END
+         WHERE id = $3 AND uid IS NULL",
+    )
+    .bind(uid)
+    .bind(now)
+    .bind(id)
+    .execute_one()
+    .await
 }
 
 /// A step that has to wait.
@@ -181,20 +175,18 @@ pub struct Postponed<'a> {
 /// # Errors
 /// If the database refuses.
 pub async fn postpone(conn: &mut Conn<'_>, worker: WorkerId, step: Postponed<'_>) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE run SET state = $1, waiting = $2, tries = $3, due_at = $4, lease_holder = NULL, lease_until = NULL
-             WHERE id = $5 AND lease_holder = $6 AND state NOT IN ('finished', 'canceled')",
-        )
-        .bind(step.state)
-        .bind(step.waiting)
-        .bind(step.tries)
-        .bind(step.due_at)
-        .bind(step.id)
-        .bind(worker)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET state = $1, waiting = $2, tries = $3, due_at = $4, lease_holder = NULL, lease_until = NULL
+         WHERE id = $5 AND lease_holder = $6 AND state NOT IN ('finished', 'canceled')",
+    )
+    .bind(step.state)
+    .bind(step.waiting)
+    .bind(step.tries)
+    .bind(step.due_at)
+    .bind(step.id)
+    .bind(worker)
+    .execute_one()
+    .await
 }
 
 /// The runner says that the run runs.
@@ -202,13 +194,13 @@ pub async fn postpone(conn: &mut Conn<'_>, worker: WorkerId, step: Postponed<'_>
 /// # Errors
 /// If the database refuses.
 pub async fn started(conn: &mut Conn<'_>, id: RunId, at: DateTime<Utc>) -> Result<bool> {
-    let touched = conn
-        .query("UPDATE run SET started_at = $1 WHERE id = $2 AND started_at IS NULL AND state NOT IN ('finished', 'canceled')")
-        .bind(at)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET started_at = $1 WHERE id = $2 AND started_at IS NULL AND state NOT IN ('finished', 'canceled')",
+    )
+    .bind(at)
+    .bind(id)
+    .execute_one()
+    .await
 }
 
 /// The runner says that the run is over: its results are to be fetched. False if it is over here already.
@@ -216,21 +208,19 @@ pub async fn started(conn: &mut Conn<'_>, id: RunId, at: DateTime<Utc>) -> Resul
 /// # Errors
 /// If the database refuses.
 pub async fn collecting(conn: &mut Conn<'_>, id: RunId, observation: &Observation, now: DateTime<Utc>) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE run SET state = 'collecting', observation = $1, uid = coalesce(uid, $2),
-                started_at = coalesce($3, started_at), due_at = $4, tries = 0, waiting = NULL,
-                lease_holder = NULL, lease_until = NULL
-             WHERE id = $5 AND state IN ('planned', 'submitting', 'running')",
-        )
-        .bind(Json(observation))
-        .bind(observation.uid.as_str())
-        .bind(observation.started_at)
-        .bind(now)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET state = 'collecting', observation = $1, uid = coalesce(uid, $2),
+            started_at = coalesce($3, started_at), due_at = $4, tries = 0, waiting = NULL,
+            lease_holder = NULL, lease_until = NULL
+         WHERE id = $5 AND state IN ('planned', 'submitting', 'running')",
+    )
+    .bind(Json(observation))
+    .bind(observation.uid.as_str())
+    .bind(observation.started_at)
+    .bind(now)
+    .bind(id)
+    .execute_one()
+    .await
 }
 
 /// How a run ends.
@@ -255,25 +245,23 @@ pub struct End<'a> {
 /// # Errors
 /// If the database refuses.
 pub async fn end(conn: &mut Conn<'_>, id: RunId, end: &End<'_>) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE run SET state = $1, status = $2, reason = $3, observation = coalesce($4, observation),
-                uid = coalesce(uid, $5), started_at = coalesce($6, started_at), finished_at = $7, stop_due_at = $8,
-                tries = 0, waiting = NULL, lease_holder = NULL, lease_until = NULL
-             WHERE id = $9 AND state NOT IN ('finished', 'canceled')",
-        )
-        .bind(end.state)
-        .bind(end.status)
-        .bind(end.reason)
-        .bind(end.observation.map(Json))
-        .bind(end.observation.map(|observation| observation.uid.as_str()))
-        .bind(end.observation.and_then(|observation| observation.started_at))
-        .bind(end.now)
-        .bind(end.stop_due_at)
-        .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET state = $1, status = $2, reason = $3, observation = coalesce($4, observation),
+            uid = coalesce(uid, $5), started_at = coalesce($6, started_at), finished_at = $7, stop_due_at = $8,
+            tries = 0, waiting = NULL, lease_holder = NULL, lease_until = NULL
+         WHERE id = $9 AND state NOT IN ('finished', 'canceled')",
+    )
+    .bind(end.state)
+    .bind(end.status)
+    .bind(end.reason)
+    .bind(end.observation.map(Json))
+    .bind(end.observation.map(|observation| observation.uid.as_str()))
+    .bind(end.observation.and_then(|observation| observation.started_at))
+    .bind(end.now)
+    .bind(end.stop_due_at)
+    .bind(id)
+    .execute_one()
+    .await
 }
 
 /// Makes the next poll of a running run due now.
@@ -281,13 +269,11 @@ pub async fn end(conn: &mut Conn<'_>, id: RunId, end: &End<'_>) -> Result<bool> 
 /// # Errors
 /// If the database refuses.
 pub async fn poll_now(conn: &mut Conn<'_>, id: RunId, now: DateTime<Utc>) -> Result<bool> {
-    let touched = conn
-        .query("UPDATE run SET due_at = $1 WHERE id = $2 AND state = 'running' AND due_at > $1")
+    conn.query("UPDATE run SET due_at = $1 WHERE id = $2 AND state = 'running' AND due_at > $1")
         .bind(now)
         .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+        .execute_one()
+        .await
 }
 
 /// Notes when the runner was first asked to stop a run that is past its deadline.
@@ -295,13 +281,11 @@ pub async fn poll_now(conn: &mut Conn<'_>, id: RunId, now: DateTime<Utc>) -> Res
 /// # Errors
 /// If the database refuses.
 pub async fn asked_to_stop(conn: &mut Conn<'_>, id: RunId, now: DateTime<Utc>) -> Result<bool> {
-    let touched = conn
-        .query("UPDATE run SET stop_asked_at = $1 WHERE id = $2 AND stop_asked_at IS NULL")
+    conn.query("UPDATE run SET stop_asked_at = $1 WHERE id = $2 AND stop_asked_at IS NULL")
         .bind(now)
         .bind(id)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+        .execute_one()
+        .await
 }
 
 /// Leases up to `limit` ended runs of this runner, which must still be told to stop.
@@ -350,16 +334,14 @@ pub async fn stopped(
     again: Option<DateTime<Utc>>,
     tries: i64,
 ) -> Result<bool> {
-    let touched = conn
-        .query(
-            "UPDATE run SET stop_due_at = $1, tries = $2, lease_holder = NULL, lease_until = NULL
-             WHERE id = $3 AND lease_holder = $4",
-        )
-        .bind(again)
-        .bind(tries)
-        .bind(id)
-        .bind(worker)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE run SET stop_due_at = $1, tries = $2, lease_holder = NULL, lease_until = NULL
+         WHERE id = $3 AND lease_holder = $4",
+    )
+    .bind(again)
+    .bind(tries)
+    .bind(id)
+    .bind(worker)
+    .execute_one()
+    .await
 }

@@ -142,21 +142,19 @@ pub async fn settle(
         Ok(objects) => (SubmissionState::Processed, Some(objects), None),
         Err(reason) => (SubmissionState::Failed, None, Some(reason)),
     };
-    let touched = conn
-        .query(
-            "UPDATE submission SET state = $1, objects = $2, reason = $3, settled_at = $4, lease_holder = NULL,
-                lease_until = NULL
-             WHERE id = $5 AND lease_holder = $6 AND state = 'ready'",
-        )
-        .bind(state)
-        .bind(objects)
-        .bind(reason)
-        .bind(now)
-        .bind(id)
-        .bind(worker)
-        .execute()
-        .await?;
-    Ok(touched == 1)
+    conn.query(
+        "UPDATE submission SET state = $1, objects = $2, reason = $3, settled_at = $4, lease_holder = NULL,
+            lease_until = NULL
+         WHERE id = $5 AND lease_holder = $6 AND state = 'ready'",
+    )
+    .bind(state)
+    .bind(objects)
+    .bind(reason)
+    .bind(now)
+    .bind(id)
+    .bind(worker)
+    .execute_one()
+    .await
 }
 
 /// A received object as stored.

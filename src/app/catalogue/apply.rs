@@ -7,19 +7,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::app::catalogue::change::{self, Change, Changed, Did, NotMade, OnlyIf, Terms};
-use crate::app::catalogue::item::{self, always_stale, check_name};
-use crate::app::catalogue::{By, Catalogue, classes};
+use crate::app::catalogue::change::{self, Change, Changed, Did, NotMade, OnlyIf, TRIES, Terms, always_stale};
+use crate::app::catalogue::item::{self, check_name};
+use crate::app::catalogue::{By, Catalogue};
 use crate::app::{AppError, Result};
 use crate::domain::catalogue::class::Classes;
 use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::store;
-use crate::store::catalogue::State;
-
-/// How often changes are worked out anew because the catalogue changed meanwhile.
-const TRIES: usize = 5;
 
 /// How many faults are told at most.
 const MAX_FAULTS: usize = 100;
@@ -91,20 +87,24 @@ pub struct Applied {
 /// another revision than the expected; otherwise as [`change::make`].
 pub async fn apply(catalogue: &Catalogue, by: &By, wanted: &Wanted, how: &How) -> Result<Applied> {
     for _ in 0..TRIES {
-        let (state, known) = {
-            let mut db = catalogue.db.read().await?;
-            let conn = &mut db.conn();
-            (store::catalogue::state(conn).await?, classes(conn, None).await?)
-        };
+        let (state, known) = catalogue.state_and_classes().await?;
         if let Some(expected) = how.expected_revision.filter(|expected| *expected != state.revision) {
             let words = format!("the catalogue is at revision {} by now, not {expected}", state.revision);
             return Err(AppError::PreconditionFailed(words));
         }
         let changes = changes(catalogue, wanted, how, known).await?;
-        match make(catalogue, by, &changes, how, &state).await {
+        let names: Vec<Name> = changes.iter().map(|change| (change.kind, change.name.clone())).collect();
+        // What is pruned was worked out from what stood there at this revision.
+        let expected_revision = (how.prune.is_some() || how.expected_revision.is_some()).then_some(state.revision);
+        let terms = Terms {
+            classes_as_of: state.revision,
+            expected_revision,
+            dry_run: how.dry_run,
+            contents_are_here: how.contents_are_here,
+        };
+        match change::make(catalogue, by, changes, terms).await {
             Ok(Changed { revision, did }) => {
-                let names = changes.into_iter().map(|change| (change.kind, change.name));
-                let mut done: Vec<(Name, Did)> = names.zip(did).collect();
+                let mut done: Vec<(Name, Did)> = names.into_iter().zip(did).collect();
                 done.sort_by(|(one, _), (other, _)| one.cmp(other));
                 return Ok(Applied { revision, done });
             }
@@ -113,24 +113,6 @@ pub async fn apply(catalogue: &Catalogue, by: &By, wanted: &Wanted, how: &How) -
         }
     }
     Err(always_stale())
-}
-
-async fn make(
-    catalogue: &Catalogue,
-    by: &By,
-    changes: &[Change],
-    how: &How,
-    state: &State,
-) -> Result<Changed, NotMade> {
-    // What is pruned was worked out from what stood there at this revision.
-    let expected_revision = (how.prune.is_some() || how.expected_revision.is_some()).then_some(state.revision);
-    let terms = Terms {
-        classes_as_of: state.revision,
-        expected_revision,
-        dry_run: how.dry_run,
-        contents_are_here: how.contents_are_here,
-    };
-    change::make(catalogue, by, changes.to_vec(), terms).await
 }
 
 async fn changes(catalogue: &Catalogue, wanted: &Wanted, how: &How, known: Classes) -> Result<Vec<Change>> {
@@ -195,14 +177,6 @@ fn read(documents: &[(Name, Json)], mut known: Classes) -> Result<Vec<(Name, Ite
 
 /// What stands in a directory, and below it, and is not wanted. A directory that something wanted is in stays.
 async fn unwanted(catalogue: &Catalogue, directory: &Label, wanted: &BTreeSet<Name>) -> Result<Vec<Name>> {
-    const KINDS: [ItemKind; 6] = [
-        ItemKind::Test,
-        ItemKind::Resource,
-        ItemKind::Suite,
-        ItemKind::Directory,
-        ItemKind::Expectation,
-        ItemKind::Class,
-    ];
     let mut needed: BTreeSet<Label> = BTreeSet::new();
     for (kind, name) in wanted {
         if !matches!(kind, ItemKind::Class | ItemKind::Expectation)
@@ -212,7 +186,7 @@ async fn unwanted(catalogue: &Catalogue, directory: &Label, wanted: &BTreeSet<Na
         }
     }
     let mut db = catalogue.db.read().await?;
-    let standing = store::catalogue_item::all(&mut db.conn(), &KINDS, None).await?;
+    let standing = store::catalogue_item::names(&mut db.conn()).await?;
     let is_unwanted = |(kind, name): &Name| {
         if *kind == ItemKind::Class {
             return directory.is_root() && !wanted.contains(&(*kind, name.clone()));
@@ -222,6 +196,5 @@ async fn unwanted(catalogue: &Catalogue, directory: &Label, wanted: &BTreeSet<Na
             && !wanted.contains(&(*kind, name.clone()))
             && !(*kind == ItemKind::Directory && needed.contains(&label))
     };
-    let names = standing.into_iter().map(|version| (version.kind, version.name));
-    Ok(names.filter(is_unwanted).collect())
+    Ok(standing.into_iter().filter(is_unwanted).collect())
 }

@@ -1,15 +1,12 @@
 //! Files beside items: an attachment is part of its item, so that changing one makes a new version of the item.
 
-use crate::app::catalogue::change::{self, Change, NotMade, OnlyIf, Terms};
-use crate::app::catalogue::item::{always_stale, get as get_item, what};
+use crate::app::catalogue::change::{self, Change, NotMade, OnlyIf, TRIES, Terms, always_stale};
+use crate::app::catalogue::item::{get as get_item, what};
 use crate::app::catalogue::{By, Catalogue};
 use crate::app::{AppError, Result, cut};
 use crate::domain::catalogue::document;
 use crate::domain::catalogue::item::{About, Item, ItemKind};
 use crate::domain::catalogue::value::Attachment;
-
-/// How often a change is worked out anew because the item changed meanwhile.
-const TRIES: usize = 5;
 
 /// What is beside an item under this file name, now or as of a revision.
 ///

@@ -102,6 +102,14 @@ impl<E: Into<AppError>> From<E> for NotMade {
     }
 }
 
+/// How often a change is worked out anew because what it was worked out from has changed meanwhile.
+pub(super) const TRIES: usize = 5;
+
+/// The error for a catalogue that changes faster than a change of it can be worked out.
+pub(super) fn always_stale() -> AppError {
+    AppError::Conflict("the catalogue kept changing meanwhile: repeat the request".to_owned())
+}
+
 /// Above so many names of a kind all its items are read rather than those.
 const MANY: usize = 2_000;
 
@@ -264,13 +272,15 @@ async fn check_classes(conn: &mut Conn<'_>, made: &[(&Change, Did)], as_of: i64)
     {
         return Err(NotMade::Stale);
     }
+    let named: BTreeSet<(ItemKind, &str)> =
+        made.iter().map(|(change, _)| (change.kind, change.name.as_str())).collect();
     for (change, did) in made.iter().filter(|(change, _)| change.kind == ItemKind::Class) {
         if *did == Did::Created {
             continue;
         }
         let mut users = store::catalogue_item::of_class(conn, &change.name, i64::MAX).await?;
         // What the same changes replace or remove is theirs to answer for: it was read with the classes as they will be.
-        users.retain(|user| !made.iter().any(|(other, _)| other.kind == user.kind && other.name == user.name));
+        users.retain(|user| !named.contains(&(user.kind, user.name.as_str())));
         match &change.item {
             None => {
                 if let Some(user) = users.first() {

@@ -16,6 +16,7 @@ use crate::app::{AppError, Result};
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::domain::qmtest::export::{self, OutFile};
+use crate::domain::words::Word as _;
 use crate::store;
 
 /// An archive.
@@ -28,10 +29,6 @@ pub struct Exported {
     /// How many bytes it has.
     pub length: u64,
 }
-
-/// All kinds of items.
-const KINDS: [ItemKind; 6] =
-    [ItemKind::Test, ItemKind::Resource, ItemKind::Suite, ItemKind::Directory, ItemKind::Expectation, ItemKind::Class];
 
 /// The catalogue as of a revision, as an archive of a QMTest database. Two archives of one revision are the same.
 ///
@@ -46,7 +43,7 @@ pub async fn archive(catalogue: &Catalogue, revision: Option<i64>) -> Result<Exp
         check_revision(&state, revision)?;
         let revision = revision.unwrap_or(state.revision);
         let created_at = store::catalogue::revision(conn, revision).await?.map(|it| it.created_at);
-        (revision, created_at, store::catalogue_item::all(conn, &KINDS, Some(revision)).await?)
+        (revision, created_at, store::catalogue_item::all(conn, ItemKind::ALL, Some(revision)).await?)
     };
     let (mut items, mut classes) = (BTreeMap::new(), Vec::new());
     for version in versions {
@@ -63,33 +60,27 @@ pub async fn archive(catalogue: &Catalogue, revision: Option<i64>) -> Result<Exp
     blocking(move || {
         let files = export::write(&items, &classes).map_err(|error| AppError::Conflict(error.to_string()))?;
         drop(items);
-        let out = BufWriter::new(tempfile::tempfile().map_err(|error| failed(&error))?);
+        let out = BufWriter::new(tempfile::tempfile().map_err(failed)?);
         let mut packer = Packer::new(out, u64::try_from(modified).unwrap_or_default());
         for file in files {
             match file {
-                OutFile::Folder { path } => packer.directory(&path).map_err(|error| failed(&error))?,
-                OutFile::File { path, content } => packer.file(&path, &content).map_err(|error| failed(&error))?,
+                OutFile::Folder { path } => packer.directory(&path).map_err(failed)?,
+                OutFile::File { path, content } => packer.file(&path, &content).map_err(failed)?,
                 OutFile::Attachment { path, sha256, size } => {
                     let given = handle.block_on(attachment::give_out(&catalogue, sha256))?;
                     let bytes = StreamReader::new(given.bytes.map_err(std::io::Error::other));
-                    packer
-                        .stream(&path, size, SyncIoBridge::new_with_handle(bytes, handle.clone()))
-                        .map_err(|error| failed(&error))?;
+                    packer.stream(&path, size, SyncIoBridge::new_with_handle(bytes, handle.clone())).map_err(failed)?;
                 }
             }
         }
-        let mut file = packer
-            .finish()
-            .map_err(|error| failed(&error))?
-            .into_inner()
-            .map_err(|error| failed(&error.into_error()))?;
-        file.rewind().map_err(|error| failed(&error))?;
-        let length = file.metadata().map_err(|error| failed(&error))?.len();
+        let mut file = packer.finish().map_err(failed)?.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.rewind().map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
         Ok(Exported { revision, file, length })
     })
     .await
 }
 
-fn failed(error: &std::io::Error) -> AppError {
-    AppError::Unavailable(format!("the archive cannot be written: {error}"))
+fn failed(error: impl std::borrow::Borrow<std::io::Error>) -> AppError {
+    AppError::Unavailable(format!("the archive cannot be written: {}", error.borrow()))
 }

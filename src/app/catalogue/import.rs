@@ -83,7 +83,7 @@ pub struct Report {
 /// [`AppError::Invalid`] if it is no archive; otherwise as [`folder`].
 pub async fn archive(catalogue: &Catalogue, by: &By, mut archive: File, how: Import) -> Result<Report> {
     let most = catalogue.limits.max_import_bytes;
-    let place = tempfile::tempdir().map_err(|error| unreadable(&error))?;
+    let place = tempfile::tempdir().map_err(unreadable)?;
     let root = place.path().to_owned();
     let (root, skipped) = blocking(move || {
         let unpacked = archive::unpack(&mut archive, &root, most)?;
@@ -205,11 +205,11 @@ async fn store_attachments(
                 }
                 Source::Content { sha256, size }
             } else {
-                let file = tokio::fs::File::open(&path).await.map_err(|error| unreadable(&error))?;
+                let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
                 let stored = attachment::take_in(catalogue, ReaderStream::new(file).map_ok(bytes::Bytes::from)).await;
                 let stored = stored.map_err(|error| match error {
                     NotTaken::TooLarge(_) => about("is longer than catalogue.max_attachment_bytes"),
-                    NotTaken::Source(error) => unreadable(&error),
+                    NotTaken::Source(error) => unreadable(error),
                     NotTaken::Failed(error) => error,
                 })?;
                 Source::Content { sha256: stored.sha256, size: stored.size }
@@ -221,8 +221,8 @@ async fn store_attachments(
 
 fn hash(path: &Path) -> Result<(Digest, u64)> {
     let mut hasher = HashWriter(sha2::Sha256::new());
-    let mut file = File::open(path).map_err(|error| unreadable(&error))?;
-    let size = std::io::copy(&mut file, &mut hasher).map_err(|error| unreadable(&error))?;
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = std::io::copy(&mut file, &mut hasher).map_err(unreadable)?;
     Ok((Digest::finish(hasher.0), size))
 }
 
@@ -279,20 +279,20 @@ impl Folder {
     /// Adds what is in a folder; `below` is its path below the root, empty or ending in `/`. Folders nest no deeper than a
     /// path is long.
     fn add(&mut self, folder: &Path, below: &str) -> Result<()> {
-        for entry in std::fs::read_dir(folder).map_err(|error| unreadable(&error))? {
-            let entry = entry.map_err(|error| unreadable(&error))?;
+        for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
             let Ok(name) = entry.file_name().into_string() else {
                 let path = format!("{below}{}", entry.file_name().to_string_lossy());
                 self.skipped.push(Skipped { path, reason: "its name is not text in UTF-8".to_owned() });
                 continue;
             };
             let path = format!("{below}{name}");
-            let kind = entry.file_type().map_err(|error| unreadable(&error))?;
+            let kind = entry.file_type().map_err(unreadable)?;
             if kind.is_dir() {
                 self.tree.add_folder(&path).map_err(|error| AppError::Invalid(error.to_string()))?;
                 self.add(&entry.path(), &format!("{path}/"))?;
             } else if kind.is_file() {
-                let size = entry.metadata().map_err(|error| unreadable(&error))?.len();
+                let size = entry.metadata().map_err(unreadable)?.len();
                 let file = self.file(&entry.path(), &path, size)?;
                 self.tree.add_file(&path, file).map_err(|error| AppError::Invalid(error.to_string()))?;
             } else {
@@ -310,7 +310,7 @@ impl Folder {
         if !may_define || size > MAX_DEFINITION_BYTES {
             return Ok(tree::File::Size(size));
         }
-        let content = std::fs::read(place).map_err(|error| unreadable(&error))?;
+        let content = std::fs::read(place).map_err(unreadable)?;
         let length = u64::try_from(content.len()).unwrap_or(u64::MAX);
         self.left = self.left.checked_sub(length).ok_or_else(|| {
             let most = self.most;
@@ -322,8 +322,8 @@ impl Folder {
     }
 }
 
-fn unreadable(error: &std::io::Error) -> AppError {
-    AppError::Unavailable(format!("a file of the database cannot be read: {error}"))
+fn unreadable(error: impl std::borrow::Borrow<std::io::Error>) -> AppError {
+    AppError::Unavailable(format!("a file of the database cannot be read: {}", error.borrow()))
 }
 
 /// Runs what blocks where it holds nobody up.

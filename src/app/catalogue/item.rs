@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, Terms};
+use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, TRIES, Terms, always_stale};
 use crate::app::catalogue::{By, Catalogue, check_revision, classes};
 use crate::app::{AppError, Result};
 use crate::domain::catalogue::builtin;
@@ -12,9 +12,6 @@ use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::store;
 use crate::store::catalogue_item::Version;
-
-/// How often a change is worked out anew because a class changed meanwhile.
-const TRIES: usize = 5;
 
 /// A version of an item, and the classes to show it with.
 #[derive(Clone, Debug)]
@@ -103,11 +100,7 @@ pub async fn put(
 ) -> Result<Put> {
     check_name(kind, name)?;
     for _ in 0..TRIES {
-        let (state, classes) = {
-            let mut db = catalogue.db.read().await?;
-            let conn = &mut db.conn();
-            (store::catalogue::state(conn).await?, classes(conn, None).await?)
-        };
+        let (state, classes) = catalogue.state_and_classes().await?;
         let item = read(kind, name, document, &classes).map_err(|faults| {
             let what = format!("the {kind} `{}`", crate::app::cut(name, 80));
             AppError::Faults { what, faults }
@@ -153,6 +146,11 @@ pub async fn remove(catalogue: &Catalogue, by: &By, kind: ItemKind, name: &str, 
     if kind == ItemKind::Class {
         check_name(kind, name)?;
     }
+    let only_if = match only_if {
+        // That there is one is what removing asks for anyway.
+        OnlyIf::There => OnlyIf::Any,
+        other => other,
+    };
     let change = Change { kind, name: name.to_owned(), item: None, only_if };
     match change::make(catalogue, by, vec![change], Terms::as_of(i64::MAX)).await {
         Ok(changed) if changed.did == [Did::Nothing] => Err(not_found(kind, name)),
@@ -160,9 +158,4 @@ pub async fn remove(catalogue: &Catalogue, by: &By, kind: ItemKind, name: &str, 
         Err(NotMade::Refused(error)) => Err(error),
         Err(NotMade::Stale) => Err(always_stale()),
     }
-}
-
-/// The error for a catalogue that changes faster than a change of it can be worked out.
-pub(super) fn always_stale() -> AppError {
-    AppError::Conflict("the catalogue kept changing meanwhile: repeat the request".to_owned())
 }

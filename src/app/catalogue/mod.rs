@@ -91,6 +91,13 @@ impl Catalogue {
         let mut db = self.db.read().await?;
         classes(&mut db.conn(), revision).await
     }
+
+    /// How the catalogue stands, and the classes that are known: what a change is worked out from.
+    async fn state_and_classes(&self) -> Result<(State, Classes)> {
+        let mut db = self.db.read().await?;
+        let conn = &mut db.conn();
+        Ok((store::catalogue::state(conn).await?, classes(conn, None).await?))
+    }
 }
 
 /// The classes that are known as of a revision.

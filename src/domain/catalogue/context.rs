@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::catalogue::text::yes_or_no;
+
 /// Properties by name.
 pub type Context = BTreeMap<String, String>;
 
@@ -68,11 +70,7 @@ pub fn boolean(context: &Context, name: &str, default: Option<bool>) -> Result<b
     let Some(value) = context.get(name) else {
         return default.ok_or_else(|| ContextError::Missing(name.to_owned()));
     };
-    match value.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" => Ok(true),
-        "0" | "false" | "no" | "off" => Ok(false),
-        _ => Err(ContextError::NoBoolean(name.to_owned())),
-    }
+    yes_or_no(value).ok_or_else(|| ContextError::NoBoolean(name.to_owned()))
 }
 
 /// A property that is a list of words. Words are kept apart by blanks that no quote and no backslash protects; quotes and

@@ -10,6 +10,17 @@ pub fn unwritable(text: &str) -> Option<char> {
     text.chars().find(|c| matches!(c, '\0'..='\x08' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\u{fffe}' | '\u{ffff}'))
 }
 
+/// What QMTest takes for true and for false, in any case and without blanks.
+pub(super) const YES: [&str; 4] = ["1", "true", "yes", "on"];
+pub(super) const NO: [&str; 4] = ["0", "false", "no", "off"];
+
+/// The word as a yes or a no; `None` if it is neither.
+#[must_use]
+pub(super) fn yes_or_no(word: &str) -> Option<bool> {
+    let is_one_of = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
+    if is_one_of(&YES) { Some(true) } else { is_one_of(&NO).then_some(false) }
+}
+
 /// The text as a field with these options takes it: unless verbatim without the blanks before it, and unless multiline
 /// with a blank for each run of line feeds and the spaces around it, also at the end.
 pub(super) fn trimmed(text: &str, options: TextOptions) -> String {

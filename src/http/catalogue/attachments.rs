@@ -15,7 +15,7 @@ use crate::domain::catalogue::value::{Attachment, Source, guess_mime_type};
 use crate::domain::digest::Digest;
 use crate::http::body;
 use crate::http::builds::{missing, read_id};
-use crate::http::catalogue::{Author, Collection, etag, only_if, revision, unchanged};
+use crate::http::catalogue::{Author, Collection, entity_tag, etag, only_if, revision, unchanged};
 use crate::http::params::{Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 
@@ -48,7 +48,7 @@ async fn take_in(app: &App, headers: &HeaderMap, body: Body) -> Result<Stored> {
     let stream: BodyDataStream = body.into_data_stream();
     attachment::take_in(&app.catalogue, stream).await.map_err(|error| match error {
         NotTaken::TooLarge(most) => too_large(most),
-        NotTaken::Source(error) => Problem::new(Code::BadRequest, "the body breaks off").because(error.to_string()),
+        NotTaken::Source(error) => body::broken_off(&error),
         NotTaken::Failed(error) => error.into(),
     })
 }
@@ -68,12 +68,8 @@ fn file(given: Given, sha256: Digest, mime_type: &str, filename: &str) -> Respon
     if let Ok(disposition) = HeaderValue::from_str(&disposition) {
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
-    headers.insert(header::ETAG, tag_of(sha256));
+    headers.insert(header::ETAG, entity_tag(sha256));
     response
-}
-
-fn tag_of(sha256: Digest) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{sha256}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 /// Takes bytes in, for a document to name them
@@ -110,7 +106,7 @@ pub(crate) async fn get_attachment(
     headers: HeaderMap,
 ) -> Result<Response> {
     let sha256: Digest = read_id("content with the SHA-256", &sha256)?;
-    if let Some(response) = unchanged(&headers, &tag_of(sha256)) {
+    if let Some(response) = unchanged(&headers, &entity_tag(sha256)) {
         return Ok(response);
     }
     let given = attachment::give_out(&app.catalogue, sha256).await?;
@@ -143,7 +139,7 @@ pub(crate) async fn get_item_attachment(
     let as_of = revision(&params.only(&["revision"])?)?;
     let found = beside::get(&app.catalogue, kind, &label, &filename, as_of).await?;
     let Source::Content { sha256, .. } = found.source else { return Err(missing("attachment", filename)) };
-    if let Some(response) = unchanged(&headers, &tag_of(sha256)) {
+    if let Some(response) = unchanged(&headers, &entity_tag(sha256)) {
         return Ok(response);
     }
     let given = attachment::give_out(&app.catalogue, sha256).await?;

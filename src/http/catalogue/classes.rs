@@ -9,9 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::App;
-use crate::app::catalogue::change::{Did, OnlyIf};
+use crate::app::catalogue::change::Did;
 use crate::app::catalogue::item;
+use crate::app::{App, AppError};
 use crate::domain::catalogue::class::{Class, ClassKind, Classes};
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::{builtin, document};
@@ -112,14 +112,19 @@ pub(crate) async fn list_classes(State(app): State<App>, params: Params) -> Resu
 )]
 pub(crate) async fn get_class(State(app): State<App>, Path(name): Path<String>, params: Params) -> Result<Response> {
     let as_of: Option<i64> = params.only(&["revision"])?.one("revision")?;
-    let classes = app.catalogue.classes(as_of).await?;
-    let class = classes.get(&name).ok_or_else(|| missing("class", crate::app::cut(&name, 80)))?;
-    let shown = Json(ClassView::new(class, &classes));
+    let built_in = builtin::classes();
     // One that is built in has no version.
-    match item::get(&app.catalogue, ItemKind::Class, &name, as_of).await {
-        Ok(found) => Ok(([(header::ETAG, etag(found.version.since_revision))], shown).into_response()),
-        Err(_) => Ok(shown.into_response()),
+    if let Some(class) = built_in.get(&name) {
+        return Ok(Json(ClassView::new(class, &built_in)).into_response());
     }
+    let no_such = || missing("class", crate::app::cut(&name, 80));
+    let found = item::get(&app.catalogue, ItemKind::Class, &name, as_of).await.map_err(|error| match error {
+        AppError::NotFound { what, .. } if what == item::what(ItemKind::Class) => no_such(),
+        other => other.into(),
+    })?;
+    let class = found.classes.get(&name).ok_or_else(no_such)?;
+    let shown = Json(ClassView::new(class, &found.classes));
+    Ok(([(header::ETAG, etag(found.version.since_revision))], shown).into_response())
 }
 
 /// Registers a class, or defines it anew
@@ -191,10 +196,6 @@ pub(crate) async fn delete_class(
     headers: HeaderMap,
 ) -> Result<StatusCode> {
     let by = author.with(&params.only(&["message"])?)?;
-    let only_if = match only_if(&headers)? {
-        OnlyIf::There => OnlyIf::Any,
-        other => other,
-    };
-    item::remove(&app.catalogue, &by, ItemKind::Class, &name, only_if).await?;
+    item::remove(&app.catalogue, &by, ItemKind::Class, &name, only_if(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -9,16 +9,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::app::App;
-use crate::app::catalogue::change::{Did, OnlyIf};
+use crate::app::catalogue::change::Did;
 use crate::app::catalogue::item::{self, Found};
 use crate::app::catalogue::{check_revision, index};
+use crate::app::{App, AppError};
 use crate::domain::catalogue::class::{Class, Execution};
 use crate::domain::catalogue::document;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::http::body;
-use crate::http::catalogue::schema::{ItemDocument, READ_ONLY};
+use crate::http::catalogue::schema::{ItemDocument, drop_read_only};
 use crate::http::catalogue::{Author, Collection, etag, label_of, no_such, only_if, revision, unchanged};
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
@@ -87,7 +87,7 @@ fn view(found: &Found) -> Value {
     if let Some(until) = until_revision {
         shown.insert("removed_in".to_owned(), Value::from(*until));
     }
-    if let (Item::Test(extension) | Item::Resource(extension), false) = (&document.0, *kind == ItemKind::Class) {
+    if let Item::Test(extension) | Item::Resource(extension) = &document.0 {
         let execution = execution(found.classes.get(&extension.class));
         shown.insert("execution".to_owned(), Value::from(execution));
     }
@@ -186,7 +186,7 @@ pub(crate) async fn get_item(
     let label = label_of(&label);
     let (tag, shown) = match item::get(&app.catalogue, collection.kind(), label, as_of).await {
         Ok(found) => (etag(found.version.since_revision), view(&found)),
-        Err(_) if collection == Collection::Suites => {
+        Err(AppError::NotFound { .. }) if collection == Collection::Suites => {
             let (at, suite) = index::directory_suite(&app.catalogue, label, as_of).await?;
             (
                 etag(at),
@@ -243,7 +243,7 @@ pub(crate) async fn put_item(
     let only_if = only_if(&headers)?;
     let mut document: Value = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     if let Value::Object(members) = &mut document {
-        members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+        drop_read_only(members);
     }
     let put = item::put(&app.catalogue, &by, collection.kind(), &label, &document, only_if).await?;
     let tag = etag(put.found.version.since_revision);
@@ -284,12 +284,7 @@ pub(crate) async fn delete_item(
 ) -> Result<StatusCode> {
     let collection = Collection::read(&kind)?;
     let by = author.with(&params.only(&["message"])?)?;
-    let only_if = match only_if(&headers)? {
-        // `*` asks for no more than what removing asks for anyway.
-        OnlyIf::There => OnlyIf::Any,
-        other => other,
-    };
-    item::remove(&app.catalogue, &by, collection.kind(), &label, only_if).await?;
+    item::remove(&app.catalogue, &by, collection.kind(), &label, only_if(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

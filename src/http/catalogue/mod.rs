@@ -87,7 +87,12 @@ pub fn label_of(text: &str) -> &str {
 /// The entity tag of what a revision made.
 #[must_use]
 pub fn etag(revision: i64) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"r{revision}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+    entity_tag(format_args!("r{revision}"))
+}
+
+/// An entity tag of this word, which needs no escapes.
+fn entity_tag(word: impl std::fmt::Display) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{word}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
 /// Reads an entity tag that [`etag`] wrote.

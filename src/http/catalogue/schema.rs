@@ -1,7 +1,7 @@
 //! How the documents of items look, for the OpenAPI document. What they may hold in each place is the domain's to say
 //! (`domain::catalogue::document`); a test holds the examples here against it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -14,7 +14,12 @@ pub struct ItemDocument;
 pub struct ClassDocument;
 
 /// What a document holds that is only told: `PUT` passes over it, so that what was read can be put back.
-pub const READ_ONLY: [&str; 5] = ["kind", "label", "revision", "removed_in", "execution"];
+const READ_ONLY: [&str; 5] = ["kind", "label", "revision", "removed_in", "execution"];
+
+/// Passes over what is only told.
+pub fn drop_read_only(members: &mut Map<String, Value>) {
+    members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+}
 
 fn schema(document: Value) -> RefOr<Schema> {
     serde_json::from_value(document).unwrap_or_else(|_| RefOr::T(Schema::default()))

@@ -22,7 +22,7 @@ use crate::app::catalogue::{By, export};
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::label::Label;
 use crate::http::body;
-use crate::http::catalogue::schema::READ_ONLY;
+use crate::http::catalogue::schema::drop_read_only;
 use crate::http::catalogue::{Author, flag, label_of, revision};
 use crate::http::params::Params;
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
@@ -79,7 +79,7 @@ pub struct Changes {
 }
 
 /// What was done to an item, or would be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DoneTo {
     /// There was none of this name.
@@ -126,7 +126,8 @@ pub struct AppliedView {
     /// Whether nothing was changed because that was asked.
     dry_run: bool,
     /// How many items were created, replaced, removed and left alone.
-    counts: BTreeMap<&'static str, usize>,
+    #[schema(value_type = BTreeMap<String, usize>)]
+    counts: BTreeMap<DoneTo, usize>,
     /// What was done to each, by kind and label.
     items: Vec<DoneView>,
 }
@@ -135,15 +136,10 @@ impl AppliedView {
     /// Shows what came of changes.
     #[must_use]
     pub fn new(applied: Applied, dry_run: bool) -> Self {
-        let mut counts = BTreeMap::from([("created", 0), ("replaced", 0), ("removed", 0), ("unchanged", 0)]);
+        let all = [DoneTo::Created, DoneTo::Replaced, DoneTo::Removed, DoneTo::Unchanged];
+        let mut counts = BTreeMap::from(all.map(|did| (did, 0)));
         for (_, did) in &applied.done {
-            let word = match did {
-                Did::Created => "created",
-                Did::Replaced => "replaced",
-                Did::Removed => "removed",
-                Did::Nothing => "unchanged",
-            };
-            *counts.entry(word).or_insert(0) += 1;
+            *counts.entry(DoneTo::from(*did)).or_insert(0) += 1;
         }
         let view = |((kind, label), did): (Name, Did)| DoneView { kind, label, did: did.into() };
         Self { revision: applied.revision, dry_run, counts, items: applied.done.into_iter().map(view).collect() }
@@ -178,7 +174,7 @@ pub(crate) async fn apply_changes(
     let documents = asked.items.into_iter().map(|mut item| {
         // Who executes a class is a part of its definition.
         if item.kind != ItemKind::Class {
-            item.document.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
+            drop_read_only(&mut item.document);
         }
         ((item.kind, item.label), Value::Object(item.document))
     });
@@ -321,8 +317,7 @@ async fn spool(app: &App, body: Body) -> Result<std::fs::File> {
     let mut length: u64 = 0;
     let mut stream = body.into_data_stream();
     while let Some(piece) = stream.next().await {
-        let piece =
-            piece.map_err(|error| Problem::new(Code::BadRequest, "the body breaks off").because(error.to_string()))?;
+        let piece = piece.map_err(|error| body::broken_off(&error))?;
         length += u64::try_from(piece.len()).unwrap_or(u64::MAX);
         if length > most {
             return Err(Problem::new(Code::TooLarge, format!("the archive is longer than {most} bytes")));

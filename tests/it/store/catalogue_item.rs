@@ -81,6 +81,8 @@ on_both! {
         let all = read!(db, conn => catalogue_item::all(conn, &all, None));
         let in_order: Vec<_> = items.iter().map(|(name, item)| (item.kind(), *name)).collect();
         assert_eq!(names(&all), in_order);
+        let named = read!(db, conn => catalogue_item::names(conn));
+        assert_eq!(named.iter().map(|(kind, name)| (*kind, name.as_str())).collect::<Vec<_>>(), in_order);
         assert_eq!(names(&read!(db, conn => catalogue_item::all(conn, &[Test, Suite], None))), in_order[4..]);
         assert_eq!(read!(db, conn => catalogue_item::all(conn, &[], None)), []);
     }
@@ -104,6 +106,8 @@ on_both! {
         assert_eq!(counts(Some(2)).await, [(Suite, 1), (Test, 2)]);
         assert_eq!(counts(Some(3)).await, [(Suite, 1), (Test, 1)]);
         assert_eq!(counts(None).await, [(Suite, 1), (Test, 2)]);
+        let now = [(Suite, "s"), (Test, "t"), (Test, "u")].map(|(kind, name)| (kind, name.to_owned()));
+        assert_eq!(read!(db, conn => catalogue_item::names(conn)), now, "one of each, whatever there was before");
         let all = read!(db, conn => catalogue_item::all(conn, &[Test, Suite], Some(3)));
         assert_eq!(names(&all), [(Suite, "s"), (Test, "u")]);
         assert_eq!(all[0].document.0, a_suite(&["t"]), "as it was then");

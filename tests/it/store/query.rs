@@ -35,6 +35,18 @@ on_both! {
         assert!(matches!(error, Error::Driver(sqlx::Error::ColumnDecode { .. })), "{error:?}");
     }
 
+    async fn what_is_meant_for_one_row_tells_whether_it_was_there(db: TestDb) {
+        let db = with_numbers(&db).await;
+        committed!(db, conn => NUMBERS.execute(conn, &[1_i64, 2], |query, n| query.bind(*n).bind("x")));
+        for (a, was_there) in [(1_i64, true), (1, false), (9, false), (2, true)] {
+            let touched = committed!(db, conn => conn
+                .query("UPDATE n SET b = 'y' WHERE a = $1 AND b = 'x'")
+                .bind(a)
+                .execute_one());
+            assert_eq!(touched, was_there, "{a}");
+        }
+    }
+
     async fn batches_of_every_size_go_in_whole(db: TestDb) {
         let db = with_numbers(&db).await;
         let mut next = 0_i64;

@@ -3,13 +3,9 @@
 use std::collections::HashMap;
 
 use super::{FALSE, Field, FieldError, FieldKind, TRUE, TextOptions};
-use crate::domain::catalogue::text::trimmed;
+use crate::domain::catalogue::text::{NO, YES, trimmed, yes_or_no};
 use crate::domain::catalogue::time;
 use crate::domain::catalogue::value::Value;
-
-/// What QMTest takes for true and for false, in any case.
-const YES: [&str; 4] = ["1", "true", "yes", "on"];
-const NO: [&str; 4] = ["0", "false", "no", "off"];
 
 impl Field {
     /// The value as the field takes it, brought into its canonical form. Its type must be the field's: words are
@@ -123,13 +119,10 @@ fn chosen(word: &str) -> Result<String, FieldError> {
 
 /// The canonical word of a boolean.
 pub(super) fn boolean(word: &str) -> Result<&'static str, FieldError> {
-    let is_one_of = |words: &[&str]| words.iter().any(|known| known.eq_ignore_ascii_case(word));
-    if is_one_of(&YES) {
-        Ok(TRUE)
-    } else if is_one_of(&NO) {
-        Ok(FALSE)
-    } else {
-        Err(FieldError(format!("want one of {} or {}, without blanks", YES.join(", "), NO.join(", "))))
+    match yes_or_no(word) {
+        Some(true) => Ok(TRUE),
+        Some(false) => Ok(FALSE),
+        None => Err(FieldError(format!("want one of {} or {}, without blanks", YES.join(", "), NO.join(", ")))),
     }
 }
 
