@@ -14,6 +14,7 @@ pub mod qmtest;
 pub mod result;
 pub mod retry;
 pub mod run;
+pub mod selection;
 pub mod status;
 pub mod tap;
 pub mod tuxsuite;
