@@ -15,6 +15,7 @@ pub mod result;
 pub mod retry;
 pub mod run;
 pub mod selection;
+pub mod spec_result;
 pub mod status;
 pub mod tap;
 pub mod tuxsuite;
