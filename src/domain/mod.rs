@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod digest;
 pub mod kcidb;
 pub mod observation;
+pub mod pool;
 pub mod qmtest;
 pub mod result;
 pub mod retry;
