@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod callback;
+pub mod canary;
 pub mod catalogue;
 pub mod conclusion;
 pub mod delivery;
