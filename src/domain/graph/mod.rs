@@ -59,6 +59,12 @@ impl Graph {
         self.up.len()
     }
 
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.up.bytes() + self.down.bytes()
+    }
+
     /// What the node depends on, in the order in which the edges were given. A node that is not there depends on nothing.
     #[must_use]
     pub fn dependencies(&self, node: u32) -> &[u32] {

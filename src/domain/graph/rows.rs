@@ -43,6 +43,11 @@ impl Rows {
         bounds.and_then(|(start, end)| self.nodes.get(*start..*end)).unwrap_or_default()
     }
 
+    /// How many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.starts.capacity() * size_of::<usize>() + self.nodes.capacity() * size_of::<u32>()
+    }
+
     /// How many nodes stand in all lists together.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()

@@ -129,7 +129,8 @@ fn golden_required_resources() {
         let mut answers = Map::new();
         for spec in case["given"]["specs"].as_array().expect("specs") {
             let map = |member: &str| spec[member].as_object().cloned().unwrap_or_default();
-            let Ok(required) = Required::of(&pool, &map("parameters"), &map("meta_parameters")) else {
+            let (parameters, meta) = (map("parameters"), map("meta_parameters"));
+            let Ok(required) = Required::of(&pool, |name| meta.get(name).or_else(|| parameters.get(name))) else {
                 return json!({"error": "invalid_resource_value"});
             };
             let mut parameters = json!(required.amounts);

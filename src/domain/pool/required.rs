@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::domain::pool::request::Request;
 use crate::domain::pool::{CPUS, GPUS, Pool};
@@ -30,15 +30,16 @@ pub struct InvalidAmount {
 }
 
 impl Required {
-    /// What a spec with these parameters takes of this pool. A parameter in both maps counts as it is in `meta`.
+    /// What a spec takes of this pool, by its parameters and meta parameters: see
+    /// [`Spec::parameter`](crate::domain::spec::Spec::parameter).
     ///
     /// A parameter counts where its name is a type that the pool knows; any other asks for no resource. `nodes` asks for whole
     /// nodes: all processors and graphics processors of so many of the pool's nodes, whatever else is asked for.
     ///
     /// # Errors
     /// If a parameter that counts is no whole number, or is negative.
-    pub fn of(pool: &Pool, parameters: &Map<String, Value>, meta: &Map<String, Value>) -> Result<Self, InvalidAmount> {
-        let amount = |name: &str| match meta.get(name).or_else(|| parameters.get(name)) {
+    pub fn of<'v>(pool: &Pool, parameter: impl Fn(&str) -> Option<&'v Value>) -> Result<Self, InvalidAmount> {
+        let amount = |name: &str| match parameter(name) {
             Some(value) => match value.as_u64() {
                 Some(amount) => Ok(Some(amount)),
                 None => {

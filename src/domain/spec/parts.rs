@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::digest::Digest;
 use crate::domain::words::words;
 
 /// The result that is wanted of a dependency unless another is named. It does not take expected failures for success.
@@ -49,6 +50,9 @@ pub struct Asset {
     /// How it comes there.
     #[serde(default)]
     pub action: AssetAction,
+    /// The SHA-256 of its content, which the service cannot read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Digest>,
 }
 
 /// What makes a result of the test the one to compare later results with.

@@ -1,0 +1,278 @@
+//! The specs that are selected from, as columns.
+//!
+//! A million specs are asked the same few questions, so what they have in common is stored once: keywords, owners, paths,
+//! names and values of parameters have numbers, and a spec has the numbers. A spec's own number is its place in the list.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value as Json;
+
+use crate::domain::digest::Digest;
+use crate::domain::graph::Graph;
+use crate::domain::selection::facts::SourceFile;
+use crate::domain::selection::keyword::lower_case;
+use crate::domain::selection::texts::{Interner, Lists, Texts, number};
+use crate::domain::spec::Spec;
+
+/// The specs that are selected from. It does not change.
+#[derive(Debug, Default)]
+pub struct Table {
+    pub(super) ids: Texts,
+    /// The places of the specs, by their ids.
+    by_id: Vec<u32>,
+    pub(super) views: Texts,
+    /// What keyword expressions are about, in small letters.
+    pub(super) keywords: Texts,
+    /// For each of those, the specs that have it.
+    pub(super) keyword_specs: Lists<u32>,
+    pub(super) owners: Texts,
+    pub(super) spec_owners: Lists<u32>,
+    /// Whole paths.
+    pub(super) files: Texts,
+    pub(super) spec_file: Vec<u32>,
+    /// Paths below the root.
+    pub(super) paths: Texts,
+    /// For each spec, its file's and then its assets' places in `paths`.
+    pub(super) spec_paths: Lists<u32>,
+    pub(super) sources: Vec<SourceFile>,
+    /// For each spec, its file's and then its assets' places in `sources`.
+    pub(super) spec_sources: Lists<u32>,
+    pub(super) parameter_names: Texts,
+    pub(super) parameter_values: Vec<Json>,
+    /// For each spec, the places of its parameters' names and values.
+    pub(super) spec_parameters: Lists<(u32, u32)>,
+    /// How long each may take, in seconds.
+    pub(super) timeouts: Vec<f32>,
+    /// Masks that specs come with.
+    pub(super) masks: BTreeMap<u32, String>,
+    pub(super) graph: Graph,
+    /// The first dependency that is not in the list, and whose it is.
+    pub(super) missing: Option<(u32, String)>,
+}
+
+impl Table {
+    /// The table of these specs.
+    pub fn new<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Self {
+        let mut builder = Builder::default();
+        for spec in specs {
+            builder.push(spec);
+        }
+        builder.finish()
+    }
+
+    /// How many specs there are.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id of the spec at this place.
+    #[must_use]
+    pub fn id(&self, spec: u32) -> &str {
+        self.ids.get(spec)
+    }
+
+    /// The view of the spec at this place.
+    #[must_use]
+    pub fn view(&self, spec: u32) -> &str {
+        self.views.get(spec)
+    }
+
+    /// The place of the spec with this id; of several, of the first.
+    #[must_use]
+    pub fn place(&self, id: &str) -> Option<u32> {
+        let at = self.by_id.partition_point(|spec| self.id(*spec) < id);
+        self.by_id.get(at).copied().filter(|spec| self.id(*spec) == id)
+    }
+
+    /// The places of the specs whose ids begin so, by their ids.
+    #[must_use]
+    pub fn with_prefix(&self, prefix: &str) -> &[u32] {
+        let start = self.by_id.partition_point(|spec| self.id(*spec) < prefix);
+        let rest = self.by_id.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|spec| self.id(*spec).starts_with(prefix));
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// The places of all specs, by their ids.
+    #[must_use]
+    pub fn by_id(&self) -> &[u32] {
+        &self.by_id
+    }
+
+    /// Who depends on whom. Dependencies that are not in the list have places too, behind the specs'.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// How many bytes it takes, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let texts =
+            [&self.ids, &self.views, &self.keywords, &self.owners, &self.files, &self.paths, &self.parameter_names];
+        let lists = [&self.keyword_specs, &self.spec_owners, &self.spec_paths, &self.spec_sources];
+        let numbers = self.by_id.capacity() + self.spec_file.capacity() + self.timeouts.capacity();
+        let sources = self.sources.iter().map(|source| size_of::<SourceFile>() + source.path.capacity());
+        texts.iter().map(|texts| texts.bytes()).sum::<usize>()
+            + lists.iter().map(|lists| lists.bytes()).sum::<usize>()
+            + self.spec_parameters.bytes()
+            + self.parameter_values.capacity() * size_of::<Json>()
+            + numbers * size_of::<u32>()
+            + sources.sum::<usize>()
+            + self.graph.bytes()
+    }
+}
+
+/// Makes a [`Table`] of one spec after the other.
+#[derive(Debug, Default)]
+pub struct Builder {
+    table: Table,
+    keywords: Interner,
+    /// Keywords and the specs that have them.
+    has_keyword: Vec<(u32, u32)>,
+    owners: Interner,
+    files: Interner,
+    paths: Interner,
+    sources: HashMap<SourceFile, u32>,
+    parameter_names: Interner,
+    /// Values by their JSON texts.
+    values: HashMap<Box<str>, u32>,
+    dependencies: Interner,
+    edges: Vec<(u32, u32)>,
+}
+
+impl Builder {
+    /// Adds a spec.
+    pub fn push(&mut self, spec: &Spec) {
+        let place = self.table.ids.push(&spec.id);
+        let name = spec.name();
+        let file = spec.file();
+        self.table.views.push(&spec.view());
+        let own = [name.as_str(), spec.family.as_str(), file.as_str()];
+        for keyword in spec.keywords.iter().map(String::as_str).chain(own) {
+            let keyword = self.keywords.intern(&lower_case(keyword));
+            self.has_keyword.push((keyword, place));
+        }
+        let owners = &mut self.owners;
+        self.table.spec_owners.push(spec.owners.iter().flatten().map(|owner| owners.intern(owner)));
+        self.table.spec_file.push(self.files.intern(&file));
+        let paths = &mut self.paths;
+        let assets = spec.assets.iter().map(|asset| paths.intern(&below_root(spec, &asset.src)));
+        let assets: Vec<u32> = assets.collect();
+        self.table.spec_paths.push(std::iter::once(paths.intern(&spec.file_path)).chain(assets));
+        let main = (file.as_str(), spec.content_sha256);
+        let sources = std::iter::once(main).chain(spec.assets.iter().map(|asset| (asset.src.as_str(), asset.sha256)));
+        let sources: Vec<u32> = sources.map(|(path, sha256)| self.source(path, sha256)).collect();
+        self.table.spec_sources.push(sources);
+        let parameters: Vec<(u32, u32)> = spec
+            .all_parameters()
+            .into_iter()
+            .map(|(name, value)| (self.parameter_names.intern(name), self.value(value)))
+            .collect();
+        self.table.spec_parameters.push(parameters);
+        #[expect(clippy::cast_possible_truncation, reason = "seconds need no more digits")]
+        self.table.timeouts.push(spec.timeout as f32);
+        if let Some(mask) = &spec.mask {
+            self.table.masks.insert(place, mask.clone());
+        }
+        for dependency in &spec.dependencies {
+            self.edges.push((place, self.dependencies.intern(&dependency.id)));
+        }
+    }
+
+    fn source(&mut self, path: &str, sha256: Option<Digest>) -> u32 {
+        let next = number(self.sources.len());
+        let source = SourceFile { path: path.to_owned(), sha256 };
+        let place = *self.sources.entry(source.clone()).or_insert(next);
+        if place == next {
+            self.table.sources.push(source);
+        }
+        place
+    }
+
+    fn value(&mut self, value: &Json) -> u32 {
+        let text = value.to_string();
+        if let Some(place) = self.values.get(text.as_str()) {
+            return *place;
+        }
+        let place = number(self.table.parameter_values.len());
+        self.table.parameter_values.push(value.clone());
+        self.values.insert(text.into_boxed_str(), place);
+        place
+    }
+
+    /// The table of what was added.
+    #[must_use]
+    pub fn finish(self) -> Table {
+        let mut table = self.table;
+        table.ids.shrink();
+        table.views.shrink();
+        let ids = &table.ids;
+        let mut by_id: Vec<u32> = (0..ids.len()).collect();
+        by_id.sort_by(|one, other| ids.get(*one).cmp(ids.get(*other)));
+        table.by_id = by_id;
+        table.keywords = self.keywords.finish();
+        table.keyword_specs = grouped(table.keywords.len(), self.has_keyword);
+        table.owners = self.owners.finish();
+        table.files = self.files.finish();
+        table.paths = self.paths.finish();
+        table.parameter_names = self.parameter_names.finish();
+        for lists in [&mut table.spec_owners, &mut table.spec_paths, &mut table.spec_sources] {
+            lists.shrink();
+        }
+        table.spec_parameters.shrink();
+        let named = self.dependencies.finish();
+        let mut missing: Vec<u32> = Vec::new();
+        let count = table.len();
+        let places: Vec<u32> = named
+            .iter()
+            .map(|(name, id)| {
+                table.place(id).unwrap_or_else(|| {
+                    missing.push(name);
+                    count.saturating_add(number(missing.len() - 1))
+                })
+            })
+            .collect();
+        let place = |name: u32| places.get(name as usize).copied().unwrap_or(u32::MAX);
+        let first = self.edges.iter().find(|(_, name)| place(*name) >= count);
+        table.missing = first.map(|(spec, name)| (*spec, named.get(*name).to_owned()));
+        let edges = self.edges.iter().map(|(spec, name)| (*spec, place(*name)));
+        table.graph = Graph::new(count.saturating_add(number(missing.len())), edges);
+        table
+    }
+}
+
+/// An asset's path below the root, as its spec's own is. One that is elsewhere stays as it is.
+fn below_root<'p>(spec: &Spec, path: &'p str) -> Cow<'p, str> {
+    if path.starts_with('/') {
+        let rest = path.strip_prefix(spec.file_root.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+        return Cow::Borrowed(rest.unwrap_or(path));
+    }
+    match spec.file_path.rsplit_once('/') {
+        Some((folder, _)) => Cow::Owned(format!("{folder}/{path}")),
+        None => Cow::Borrowed(path),
+    }
+}
+
+/// For each number below a count, what it is paired with, each once, in order.
+fn grouped(count: u32, mut pairs: Vec<(u32, u32)>) -> Lists<u32> {
+    pairs.sort_unstable();
+    pairs.dedup();
+    let mut lists = Lists::default();
+    let mut rest = pairs.as_slice();
+    for number in 0..count {
+        let (these, others) = rest.split_at(rest.partition_point(|(first, _)| *first == number));
+        lists.push(these.iter().map(|(_, second)| *second));
+        rest = others;
+    }
+    lists.shrink();
+    lists
+}

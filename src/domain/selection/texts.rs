@@ -1,0 +1,114 @@
+//! Many texts in one allocation, by number.
+
+use std::collections::HashMap;
+
+/// Texts, by the numbers that they were given, from 0. A million short ones cost their bytes and 8 more each, where a list
+/// of `String`s would cost their bytes, 24 more and an allocation each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    all: String,
+    /// Where each text ends.
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    /// Adds a text; answers its number.
+    pub(super) fn push(&mut self, text: &str) -> u32 {
+        self.all.push_str(text);
+        self.ends.push(self.all.len());
+        number(self.ends.len() - 1)
+    }
+
+    /// The text of this number; the empty one of a number that none has.
+    pub(super) fn get(&self, number: u32) -> &str {
+        let number = number as usize;
+        let start = if number == 0 { Some(0) } else { self.ends.get(number - 1).copied() };
+        let bounds = start.zip(self.ends.get(number).copied());
+        bounds.and_then(|(start, end)| self.all.get(start..end)).unwrap_or_default()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> u32 {
+        number(self.ends.len())
+    }
+
+    /// The texts, by their numbers.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &str)> {
+        (0..self.len()).map(|number| (number, self.get(number)))
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.all.capacity() + self.ends.capacity() * size_of::<usize>()
+    }
+
+    /// Gives back what it has set aside for more.
+    pub(super) fn shrink(&mut self) {
+        self.all.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+}
+
+/// Gives equal texts one number.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    texts: Texts,
+    numbers: HashMap<Box<str>, u32>,
+}
+
+impl Interner {
+    /// The number of a text, which gets one unless it has one.
+    pub(super) fn intern(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let number = self.texts.push(text);
+        self.numbers.insert(text.into(), number);
+        number
+    }
+
+    /// The texts by their numbers, once no more come.
+    pub(super) fn finish(mut self) -> Texts {
+        self.texts.shrink();
+        self.texts
+    }
+}
+
+/// For each of many, a list of numbers: all lists in one, and where each ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lists<T> {
+    all: Vec<T>,
+    ends: Vec<usize>,
+}
+
+impl<T: Copy> Lists<T> {
+    /// Adds the next list.
+    pub(super) fn push(&mut self, list: impl IntoIterator<Item = T>) {
+        self.all.extend(list);
+        self.ends.push(self.all.len());
+    }
+
+    /// The list of this number; an empty one of a number that none has.
+    pub(super) fn get(&self, number: u32) -> &[T] {
+        let number = number as usize;
+        let start = if number == 0 { Some(0) } else { self.ends.get(number - 1).copied() };
+        let bounds = start.zip(self.ends.get(number).copied());
+        bounds.and_then(|(start, end)| self.all.get(start..end)).unwrap_or_default()
+    }
+
+    /// How many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.all.capacity() * size_of::<T>() + self.ends.capacity() * size_of::<usize>()
+    }
+
+    /// Gives back what it has set aside for more.
+    pub(super) fn shrink(&mut self) {
+        self.all.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+}
+
+/// A count as a number. More than `u32::MAX` fit in no memory.
+pub(super) fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
