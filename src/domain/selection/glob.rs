@@ -35,8 +35,8 @@ enum Shape {
 enum Run {
     /// Characters that stand for themselves.
     Text(String),
-    /// Other ones among them.
-    Places(Vec<Place>),
+    /// Other ones among them; and the longest text that is part of it, which is looked for first, since that is faster.
+    Places(Vec<Place>, String),
 }
 
 /// What one character is matched with.
@@ -72,16 +72,13 @@ impl Glob {
                     continue;
                 }
                 '?' => Place::Any,
-                '[' if !unclosed => match class(rest) {
-                    Some((place, behind)) => {
-                        rest = behind;
-                        place
-                    }
-                    None => {
-                        unclosed = true;
-                        Place::This('[')
-                    }
-                },
+                '[' if !unclosed => {
+                    let class = class(rest);
+                    unclosed = class.is_none();
+                    let (place, behind) = class.unwrap_or((Place::This('['), rest));
+                    rest = behind;
+                    place
+                }
                 c => Place::This(c),
             };
             if let Some(run) = runs.last_mut() {
@@ -138,10 +135,12 @@ impl Run {
     /// What is left of the text behind this at its start.
     fn after<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
+            // Nothing is not compared with: that is slow where it lies nowhere in memory.
+            Self::Text(wanted) if wanted.is_empty() => Some(text),
             Self::Text(wanted) => text.strip_prefix(wanted.as_str()),
-            Self::Places(places) => {
+            Self::Places(places, _) => {
                 let mut rest = text.chars();
-                places.iter().all(|place| rest.next().is_some_and(|c| place.takes(c))).then(|| rest.as_str())
+                places.iter().all(|place| rest.next().is_some_and(|c| place.takes(c))).then_some(rest.as_str())
             }
         }
     }
@@ -149,10 +148,15 @@ impl Run {
     /// What is left of the text before this at its end.
     fn before<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
+            Self::Text(wanted) if wanted.is_empty() => Some(text),
             Self::Text(wanted) => text.strip_suffix(wanted.as_str()),
-            Self::Places(places) => {
+            Self::Places(places, _) => {
                 let mut rest = text.chars();
-                places.iter().rev().all(|place| rest.next_back().is_some_and(|c| place.takes(c))).then(|| rest.as_str())
+                places
+                    .iter()
+                    .rev()
+                    .all(|place| rest.next_back().is_some_and(|c| place.takes(c)))
+                    .then_some(rest.as_str())
             }
         }
     }
@@ -161,8 +165,16 @@ impl Run {
     fn beyond<'t>(&self, text: &'t str) -> Option<&'t str> {
         match self {
             Self::Text(wanted) => text.split_once(wanted.as_str()).map(|(_, rest)| rest),
-            Self::Places(_) => {
-                text.char_indices().find_map(|(start, _)| text.get(start..).and_then(|rest| self.after(rest)))
+            Self::Places(_, part) if !part.is_empty() && !text.contains(part.as_str()) => None,
+            Self::Places(places, _) => {
+                let mut rest = text.chars();
+                loop {
+                    let mut here = rest.clone();
+                    if places.iter().all(|place| here.next().is_some_and(|c| place.takes(c))) {
+                        return Some(here.as_str());
+                    }
+                    rest.next()?;
+                }
             }
         }
     }
@@ -198,11 +210,11 @@ fn shape(runs: Vec<Vec<Place>>) -> Shape {
 }
 
 fn run(places: Vec<Place>) -> Run {
-    let text = places.iter().map(|place| if let Place::This(c) = place { Some(*c) } else { None });
-    match text.collect::<Option<String>>() {
-        Some(text) => Run::Text(text),
-        None => Run::Places(places),
-    }
+    let itself = |place: &Place| if let Place::This(c) = place { Some(*c) } else { None };
+    let texts = places.split(|place| itself(place).is_none());
+    let texts = texts.map(|places| places.iter().filter_map(itself).collect::<String>());
+    let longest = texts.max_by_key(String::len).unwrap_or_default();
+    if places.iter().all(|place| itself(place).is_some()) { Run::Text(longest) } else { Run::Places(places, longest) }
 }
 
 /// The class that begins behind its `[`, and what stands behind its `]`; nothing if there is no such.

@@ -261,13 +261,10 @@ fn value<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, InvalidCondition> {
     if start.rest.is_empty() {
         return Ok("");
     }
-    match word(cursor).or_else(|| quoted(cursor)) {
-        Some(value) => Ok(value),
-        None => {
-            let wanted = "want a word, or an expression in quotes that are closed";
-            Err(error(start.column, format!("{wanted}; {}", found(start.rest))))
-        }
-    }
+    word(cursor).or_else(|| quoted(cursor)).ok_or_else(|| {
+        let wanted = "want a word, or an expression in quotes that are closed";
+        error(start.column, format!("{wanted}; {}", found(start.rest)))
+    })
 }
 
 /// Takes a text in quotes, with them. A backslash keeps the quote behind it from closing, and stays.

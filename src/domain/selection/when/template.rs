@@ -6,10 +6,11 @@
 
 use serde_json::Value;
 
+use crate::domain::selection::MAX_EXPRESSION_BYTES;
 use crate::domain::selection::when::Surroundings;
 
 /// The most bytes that come of filling in a text.
-const MAX_FILLED_BYTES: usize = super::super::MAX_EXPRESSION_BYTES;
+const MAX_FILLED_BYTES: usize = MAX_EXPRESSION_BYTES;
 
 /// A text that values are to be filled into.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,16 +63,10 @@ fn fill_dollars(text: &str, around: &Surroundings<'_>) -> Result<String, Templat
         let named = behind.strip_prefix('{').and_then(|inside| inside.split_once('}'));
         let (name, behind_name) =
             named.filter(|(name, _)| is_name(name)).unwrap_or_else(|| behind.split_at(name_length(behind)));
-        match Some(name).filter(|name| is_name(name)).and_then(|name| value(name, around)) {
-            Some(value) => {
-                filled.push_str(&value);
-                rest = behind_name;
-            }
-            None => {
-                filled.push('$');
-                rest = behind;
-            }
-        }
+        let value = Some(name).filter(|name| is_name(name)).and_then(|name| value(name, around));
+        // What names nothing stays, and its `$` with it.
+        rest = if value.is_some() { behind_name } else { behind };
+        filled.push_str(value.as_deref().unwrap_or("$"));
     }
     filled.push_str(rest);
     Ok(filled)

@@ -74,13 +74,12 @@ fn values_are_filled_in() {
         "options='$kind and ${cpus}'",
         "options='$CPUS'",
         "options='{kind} and {CPUS} and {on}'",
-        "options='{testname}' testname=$name",
+        "options='{testname}' testname='$name'",
         "options='not $none'",
-        "parameters='cpus={cpus} and kind=$kind'".replace('$', "{").replace("kind'", "kind}'").as_str(),
+        "parameters='cpus={cpus} and kind={kind}'",
         "parameters='cpus=$cpus'",
     ] {
-        let when = when.replace("testname=$name", "testname='$name'");
-        assert_eq!(check(&when), Ok(Outcome::Active), "{when}");
+        assert_eq!(check(when), Ok(Outcome::Active), "{when}");
     }
     for (when, message) in [
         ("options='{nosuch}'", "in `options`, there is no parameter `nosuch` to fill in"),
