@@ -30,8 +30,11 @@ fn right(expression: &str, parameters: &Value) -> Value {
     }
 }
 
-/// The rule by which an expression may come to this answer and to another one in Canary.
-fn rule(expression: &str, answer: &Value) -> Option<&'static str> {
+/// The rule by which an expression may come to this answer and to that one in Canary.
+fn rule(expression: &str, answer: &Value, theirs: &Value) -> Option<&'static str> {
+    if theirs["error"]["kind"] == "too_deep" {
+        return Some("what is too long or too deep for Canary is worked out");
+    }
     if *answer == json!({"error": {"kind": "syntax"}}) {
         return Some("what is not in the grammar is refused");
     }
@@ -42,6 +45,8 @@ fn rule(expression: &str, answer: &Value) -> Option<&'static str> {
         (r"\S.*!\s*\w", "`!` may stand in the middle"),
         (r"\b(?:not_)?defined\b", "no name of a parameter is special"),
         (r"\d[jJ]\b", "a number with a j is a text"),
+        (r"\d{20,}", "numbers of more than 64 bits are rounded"),
+        (r"[(\[][^)\]]*\n", "line breaks in brackets are passed over"),
         (r"['\x22].*[${}\\].*['\x22]", "nothing is filled into a text"),
     ];
     let applies = |pattern: &str| Regex::new(pattern).unwrap().is_match(expression).unwrap();
@@ -61,7 +66,7 @@ fn golden_parameter_expressions_come_to_what_they_come_to_in_canary() {
         if case["tier"] == "core" {
             assert_eq!(right, theirs, "{}", case["name"]);
         }
-        assert!(right == theirs || rule(expression, &right).is_some(), "{}: {right} by no rule", case["name"]);
+        assert!(right == theirs || rule(expression, &right, &theirs).is_some(), "{}: {right} by no rule", case["name"]);
         assert_eq!(ours(expression, parameters), right, "{}", case["name"]);
     }
 }
