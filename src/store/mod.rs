@@ -17,8 +17,12 @@ pub mod page;
 pub mod query;
 pub mod result;
 pub mod run;
+pub mod selection;
+pub mod spec;
+pub mod spec_result;
 pub mod step;
 pub mod submission;
+pub mod verbatim;
 mod words;
 
 pub use db::{Conn, Db, Dialect, Tx};

@@ -10,6 +10,7 @@ use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
+use crate::domain::spec_result::status::{Category, State, Status as SpecStatus};
 use crate::domain::status::Status;
 use crate::domain::words::Word as _;
 
@@ -48,6 +49,7 @@ macro_rules! stored_as_text {
 
 stored_as_text!(
     CallbackState,
+    Category,
     DeadCause,
     DeliveryState,
     ItemKind,
@@ -55,6 +57,8 @@ stored_as_text!(
     ResultSource,
     RunKind,
     RunState,
+    SpecStatus,
+    State,
     Status,
     SubmissionState,
     Trust,

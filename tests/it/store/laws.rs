@@ -4,9 +4,13 @@
 use testyard::domain::catalogue::item::ItemKind;
 use testyard::domain::digest::Digest;
 use testyard::store::content::{Content, Place};
+use testyard::store::selection::{NewMask, NewMember};
 use testyard::store::{Db, Error, Result};
 
 use super::catalogue::revise;
+use super::selection::a_selection;
+use super::spec::a_spec;
+use super::spec_result::result_of;
 use super::{a_callback, a_delivery, a_submission, at, build_with_run, committed, refused, running, tests_of};
 use crate::support::catalogue::a_test;
 use crate::support::db::TestDb;
@@ -85,6 +89,35 @@ const ILLEGAL: &[&str] = &[
     "UPDATE content SET object_key = 'ab/1'",
     "UPDATE content SET body = NULL",
     "UPDATE object_garbage SET due_at = NULL",
+    // There is one set of specs, and one last result.
+    "INSERT INTO spec_set (id, revision, specs) VALUES (2, 0, 0)",
+    "INSERT INTO spec_result_last (id, number) VALUES (2, 0)",
+    // What waits for a spec is there, and in an order; what it waits for need not be there.
+    "UPDATE spec SET document = NULL",
+    "INSERT INTO spec_edge (spec_id, position, dependency_id, wanted) VALUES ('none', 0, 'aaaa0001', '*')",
+    "UPDATE spec_edge SET position = -1",
+    // Words that are none, and those that do not go together.
+    "UPDATE spec_result SET state = 'DONE'",
+    "UPDATE spec_result SET category = 'PASSED'",
+    "UPDATE spec_result SET status = 'GOOD'",
+    "UPDATE spec_result SET status = 'FAILED'",
+    "UPDATE spec_result SET category = 'FAIL'",
+    "UPDATE spec_result SET category = 'CANCEL', status = 'SKIPPED'",
+    "UPDATE spec_result SET category = 'SKIP', status = 'BLOCKED'",
+    "UPDATE spec_result SET category = 'NONE', status = 'NONE'",
+    "UPDATE spec_result SET state = 'RUNNING'",
+    // All names or none.
+    "UPDATE spec_result SET name = NULL",
+    "UPDATE spec_result SET fullname = NULL",
+    "UPDATE spec_result SET file_root = NULL",
+    "UPDATE spec_result SET file_path = NULL",
+    "UPDATE spec_result SET measurements = NULL",
+    // What is in a selection is of one, and a cause is that of a reason.
+    "UPDATE selection SET selected = -1",
+    "UPDATE selection_reason SET specs = 0",
+    "UPDATE selection_spec SET selection_number = 0",
+    "UPDATE selection_reason SET selection_number = 0",
+    "UPDATE selection_spec SET reason_number = NULL",
 ];
 
 async fn a_row_of_each_kind(db: &Db) {
@@ -97,6 +130,13 @@ async fn a_row_of_each_kind(db: &Db) {
     let content = Content { size: 1, place: Place::Here(b"x".to_vec()) };
     committed!(db, conn => testyard::store::content::insert(conn, Digest::of(b"x"), &content, at(1)));
     committed!(db, conn => testyard::store::content::discard(conn, "ab/2", at(1)));
+    let waiting = a_spec("aaaa0001", &[("aaaa0002", "*")]);
+    committed!(db, conn => testyard::store::spec::put(conn, 1, at(0), &[&waiting]));
+    committed!(db, conn => testyard::store::spec_result::record(conn, &[result_of("1", "aaaa0001", "s")], at(0)));
+    let reason = serde_json::json!({"type": "ids"});
+    let mask = NewMask { reason: &reason, cause_id: Some("aaaa0002") };
+    let member = NewMember { spec_id: "aaaa0001", mask: Some(mask) };
+    committed!(db, conn => testyard::store::selection::put(conn, &a_selection("smoke"), &[member]));
 }
 
 on_both! {
@@ -126,6 +166,9 @@ on_both! {
             "UPDATE build SET fragments = '[1'",
             "UPDATE delivery SET object = '{'",
             "UPDATE catalogue_item SET document = '{'",
+            "UPDATE spec SET document = '{'",
+            "UPDATE spec_result SET measurements = '{'",
+            "UPDATE selection SET rules = '['",
         ] {
             let mut tx = db.begin().await.unwrap();
             let result: Result<u64> = tx.conn().query(statement).execute().await;

@@ -19,6 +19,10 @@ mod migrate;
 mod query;
 mod result;
 mod run;
+mod selection;
+mod spec;
+mod spec_result;
+mod spec_result_writers;
 mod submission;
 
 use chrono::{DateTime, TimeDelta, Utc};
