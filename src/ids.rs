@@ -99,6 +99,10 @@ id!(
     ResultId, "res"
 );
 id!(
+    /// What came of a spec in a session, where whoever brought it has no id of its own for it.
+    SpecResultId, "srs"
+);
+id!(
     /// One object on its way to a sink.
     DeliveryId, "dlv"
 );

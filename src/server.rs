@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::app::catalogue::Catalogue;
 use crate::app::catalogue::index::Shelf;
+use crate::app::spec::Specs;
 use crate::app::writer::WriterOptions;
 use crate::app::{App, Bells, Parts, Writer, seconds};
 use crate::clock::Clock;
@@ -83,9 +84,11 @@ impl Server {
             pause: seconds(settings.runs.breaker_pause_s),
             ..BreakerSettings::default()
         });
+        let catalogue = catalogue(&settings, db.clone(), Arc::clone(&clock))?;
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
-            catalogue: catalogue(&settings, db.clone(), Arc::clone(&clock))?,
+            specs: Specs::new(db.clone(), Arc::clone(&clock), catalogue.clone()),
+            catalogue,
             db,
             origin: settings.kcidb.origin.parse()?,
             clock,

@@ -12,6 +12,7 @@ pub mod error;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod spec;
 pub mod submission;
 pub mod submit;
 pub mod writer;
@@ -59,6 +60,8 @@ pub struct Parts {
     pub breakers: Breakers,
     /// What can be run.
     pub catalogue: catalogue::Catalogue,
+    /// What may be selected to run, and what came of it.
+    pub specs: spec::Specs,
     /// Where reports go, if anywhere.
     pub sink: Option<KcidbSink>,
     /// What callback URLs begin with.

@@ -8,16 +8,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::app::error::AppError;
+use crate::domain::spec_result::result::SpecResult;
 use crate::ids::BuildId;
 use crate::store::build::Build;
 use crate::store::callback::NewCallback;
 use crate::store::delivery::NewDelivery;
 use crate::store::result::TestResult;
 use crate::store::run::NewRun;
+use crate::store::spec_result::Recorded;
 use crate::store::submission::NewSubmission;
 use crate::store::{self, Conn, Db, Dialect};
 
@@ -40,6 +43,8 @@ pub enum Write {
     Results(Vec<TestResult>, Vec<NewDelivery>),
     /// A KCIDB submission.
     Submission(NewSubmission),
+    /// What came of specs, and when that was told.
+    SpecResults(Vec<SpecResult>, DateTime<Utc>),
 }
 
 /// What came of one request's writes, once they are durable.
@@ -51,6 +56,8 @@ pub enum Written {
     Tests(Option<Vec<String>>),
     /// Of a build: the id of the build that stands, which is an earlier one's if its idempotency key was known.
     Build(BuildId),
+    /// Of what came of specs: what became of each.
+    SpecResults(Vec<Recorded>),
     /// Of the others: stored.
     Stored,
 }
@@ -181,6 +188,8 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
     let mut results: Vec<&TestResult> = Vec::new();
     let mut deliveries: Vec<&NewDelivery> = Vec::new();
     let mut submissions: Vec<&NewSubmission> = Vec::new();
+    let mut spec_results: Vec<&SpecResult> = Vec::new();
+    let mut told_at = None;
     for write in writes {
         match write {
             Write::Callback(callback) => callbacks.push(callback),
@@ -191,6 +200,10 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
                 deliveries.extend(their);
             }
             Write::Submission(submission) => submissions.push(submission),
+            Write::SpecResults(results, now) => {
+                spec_results.extend(results);
+                told_at = told_at.max(Some(*now));
+            }
         }
     }
     let standing = store::build::insert(conn, &builds).await?;
@@ -208,6 +221,11 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
     store::result::insert(conn, &results).await?;
     store::delivery::enqueue(conn, &deliveries).await?;
     store::submission::insert(conn, &submissions).await?;
+    // Last, since whoever else records results waits from here to the commit.
+    let mut recorded = match told_at {
+        Some(told_at) => store::spec_result::record(conn, &spec_results, told_at).await?.into_iter(),
+        None => Vec::new().into_iter(),
+    };
     Ok(writes
         .iter()
         .map(|write| match write {
@@ -215,6 +233,7 @@ async fn apply(conn: &mut Conn<'_>, writes: &[Write]) -> store::Result<Vec<Writt
             Write::Tests(_) => Written::Tests(planned.next().flatten()),
             Write::Build(both) => Written::Build(standing.next().unwrap_or(both.0.id)),
             Write::Results(..) | Write::Submission(_) => Written::Stored,
+            Write::SpecResults(results, _) => Written::SpecResults(recorded.by_ref().take(results.len()).collect()),
         })
         .collect())
 }

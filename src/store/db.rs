@@ -138,6 +138,20 @@ impl Db {
         })
     }
 
+    /// A read-only transaction that sees the database as it stands at its first statement, however long it lasts. It ends
+    /// when it is dropped.
+    ///
+    /// # Errors
+    /// If no connection comes free in time.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        Ok(match &self.0 {
+            Pool::Sqlite { read, .. } => Tx::Sqlite(read.begin().await?),
+            Pool::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        })
+    }
+
     /// Closes every connection.
     pub async fn close(&self) {
         match &self.0 {
@@ -172,9 +186,9 @@ impl Reader {
 /// An open transaction.
 #[derive(Debug)]
 pub enum Tx {
-    /// Holds SQLite's write lock.
+    /// Holds SQLite's write lock, unless it is a snapshot.
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    /// READ COMMITTED.
+    /// READ COMMITTED, unless it is a snapshot.
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 

@@ -10,16 +10,13 @@ use crate::domain::selection::glob::Glob;
 use crate::domain::selection::keyword;
 use crate::domain::selection::parameter;
 use crate::domain::selection::reason::Reason;
-use crate::domain::selection::rule::{Affects, Past, Rule, Test, in_order};
+use crate::domain::selection::rule::{Affects, Past, Rule, Test, in_order, is_off};
 use crate::domain::selection::selector::SelectError;
 use crate::domain::selection::table::Table;
 use crate::domain::spec_result::status::Category;
 
 /// How many steps back a pattern may take in one line.
 const BACKTRACK_LIMIT: usize = 100_000;
-
-/// The entries that switch a keyword rule off.
-const ALL: [&str; 2] = [":all:", "__all__"];
 
 /// How many of the newest results tell whether a spec is flaky, unless the rule says.
 const LATEST: u32 = 10;
@@ -134,7 +131,7 @@ fn keywords(
     open: &[u32],
     left_out: &mut Vec<(u32, Reason)>,
 ) -> Result<(), Stopped> {
-    if expressions.iter().any(|expression| ALL.contains(&expression.as_str())) {
+    if is_off(expressions) {
         return Ok(());
     }
     let mut failed: Vec<(u32, Reason)> = Vec::new();

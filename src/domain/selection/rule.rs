@@ -1,9 +1,11 @@
 //! The rules of a selection.
 
+use fancy_regex::Regex;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::domain::selection::{keyword, parameter};
 use crate::domain::words::words;
 
 /// A rule: which specs pass. On the wire an object with its `type`, its parameters, and a `priority` where it has one.
@@ -135,6 +137,41 @@ impl<T> Rule<T> {
     pub fn new(test: T) -> Self {
         Self { test, priority: 0 }
     }
+}
+
+impl Rule {
+    /// What in it is no expression or pattern: pointers into the rule, and what is wrong there. Selecting tells that only of
+    /// what it comes to ask.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(String, String)> {
+        match &self.test {
+            Test::Keyword { expressions } if is_off(expressions) => Vec::new(),
+            Test::Keyword { expressions } => {
+                let fault = |(place, text): (usize, &String)| {
+                    let error = keyword::Expression::parse(text).err()?;
+                    Some((format!("/expressions/{place}"), error.to_string()))
+                };
+                expressions.iter().enumerate().filter_map(fault).collect()
+            }
+            Test::Parameter { expression } => {
+                let error = parameter::Expression::parse(expression).err();
+                error.map(|error| ("/expression".to_owned(), error.to_string())).into_iter().collect()
+            }
+            Test::Regex { pattern } => {
+                let error = Regex::new(pattern).err();
+                error.map(|error| ("/pattern".to_owned(), error.to_string())).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The entries that switch a keyword rule off.
+const ALL: [&str; 2] = [":all:", "__all__"];
+
+/// Whether an entry switches a keyword rule off.
+pub(super) fn is_off(expressions: &[String]) -> bool {
+    expressions.iter().any(|expression| ALL.contains(&expression.as_str()))
 }
 
 /// The rules in the order in which they are asked, with their places in the list.

@@ -209,9 +209,9 @@ impl<'t> Selector<'t> {
     /// # Errors
     /// [`SelectError::MissingDependency`] if a spec, masked or not, depends on something that is not in the list.
     pub fn propagate(&mut self) -> Result<(), SelectError> {
-        if let Some((spec, dependency)) = &self.table.missing {
-            let spec = self.table.id(*spec).to_owned();
-            return Err(SelectError::MissingDependency { spec, dependency: dependency.clone() });
+        if let Some((spec, dependency)) = self.table.missing {
+            let (spec, dependency) = (self.table.id(spec), self.table.id_or_unknown(dependency));
+            return Err(SelectError::MissingDependency { spec: spec.to_owned(), dependency: dependency.to_owned() });
         }
         let mut open: VecDeque<u32> = (0..self.table.len()).filter(|spec| self.masks.is_masked(*spec)).collect();
         let mut reason = None;

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use crate::domain::digest::Digest;
@@ -44,11 +45,15 @@ pub struct Table {
     pub(super) spec_parameters: Lists<(u32, u32)>,
     /// How long each may take, in seconds.
     pub(super) timeouts: Vec<f32>,
+    /// When each was changed last.
+    changed_at: Vec<Option<DateTime<Utc>>>,
     /// Masks that specs come with.
     pub(super) masks: BTreeMap<u32, String>,
     pub(super) graph: Graph,
     /// The first dependency that is not in the list, and whose it is.
-    pub(super) missing: Option<(u32, String)>,
+    pub(super) missing: Option<(u32, u32)>,
+    /// The ids of what is depended on and not in the list.
+    unknown: Texts,
 }
 
 impl Table {
@@ -56,7 +61,7 @@ impl Table {
     pub fn new<'s>(specs: impl IntoIterator<Item = &'s Spec>) -> Self {
         let mut builder = Builder::default();
         for spec in specs {
-            builder.push(spec);
+            builder.push(spec, None);
         }
         builder.finish()
     }
@@ -79,10 +84,37 @@ impl Table {
         self.ids.get(spec)
     }
 
+    /// The id of a node of [`Self::graph`]: of a spec, or of what one depends on and is not in the list.
+    #[must_use]
+    pub fn id_or_unknown(&self, node: u32) -> &str {
+        match node.checked_sub(self.len()) {
+            Some(unknown) => self.unknown.get(unknown),
+            None => self.id(node),
+        }
+    }
+
+    /// The nodes of what is depended on and not in the list, by id.
+    #[must_use]
+    pub fn unknown(&self) -> HashMap<&str, u32> {
+        self.unknown.iter().map(|(unknown, id)| (id, self.len().saturating_add(unknown))).collect()
+    }
+
     /// The view of the spec at this place.
     #[must_use]
     pub fn view(&self, spec: u32) -> &str {
         self.views.get(spec)
+    }
+
+    /// The whole path of the file of the spec at this place.
+    #[must_use]
+    pub fn file(&self, spec: u32) -> &str {
+        self.files.get(self.spec_file.get(spec as usize).copied().unwrap_or(u32::MAX))
+    }
+
+    /// When the spec at this place was changed last, where that is known.
+    #[must_use]
+    pub fn changed_at(&self, spec: u32) -> Option<DateTime<Utc>> {
+        self.changed_at.get(spec as usize).copied().flatten()
     }
 
     /// The place of the spec with this id; of several, of the first.
@@ -126,6 +158,7 @@ impl Table {
             + self.spec_parameters.bytes()
             + self.parameter_values.capacity() * size_of::<Json>()
             + numbers * size_of::<u32>()
+            + self.changed_at.capacity() * size_of::<Option<DateTime<Utc>>>()
             + sources.sum::<usize>()
             + self.graph.bytes()
     }
@@ -150,8 +183,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds a spec.
-    pub fn push(&mut self, spec: &Spec) {
+    /// Adds a spec, and when it was changed last, where that is known.
+    pub fn push(&mut self, spec: &Spec, changed_at: Option<DateTime<Utc>>) {
+        self.table.changed_at.push(changed_at);
         let place = self.table.ids.push(&spec.id);
         let name = spec.name();
         let file = spec.file();
@@ -230,22 +264,17 @@ impl Builder {
         }
         table.spec_parameters.shrink();
         let named = self.dependencies.finish();
-        let mut missing: Vec<u32> = Vec::new();
+        let mut unknown = Texts::default();
         let count = table.len();
         let places: Vec<u32> = named
             .iter()
-            .map(|(name, id)| {
-                table.place(id).unwrap_or_else(|| {
-                    missing.push(name);
-                    count.saturating_add(number(missing.len() - 1))
-                })
-            })
+            .map(|(_, id)| table.place(id).unwrap_or_else(|| count.saturating_add(unknown.push(id))))
             .collect();
         let place = |name: u32| places.get(name as usize).copied().unwrap_or(u32::MAX);
-        let first = self.edges.iter().find(|(_, name)| place(*name) >= count);
-        table.missing = first.map(|(spec, name)| (*spec, named.get(*name).to_owned()));
-        let edges = self.edges.iter().map(|(spec, name)| (*spec, place(*name)));
-        table.graph = Graph::new(count.saturating_add(number(missing.len())), edges);
+        let edges = || self.edges.iter().map(|(spec, name)| (*spec, place(*name)));
+        table.missing = edges().find(|(_, node)| *node >= count);
+        table.graph = Graph::new(count.saturating_add(unknown.len()), edges());
+        table.unknown = unknown;
         table
     }
 }

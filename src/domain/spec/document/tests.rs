@@ -23,7 +23,7 @@ fn a_document_is_read_and_filled_in() {
     .expect("a draft");
     assert_eq!((draft.spec.name().as_str(), &draft.spec.meta_parameters["runtime"]), ("mesh.np=4", &json!(120.0)));
     let expects: Vec<Expect> = draft.depends_on.iter().map(|directive| directive.expect).collect();
-    assert_eq!(expects, [Expect::Exactly(2), Expect::AtMostOne, Expect::Some]);
+    assert_eq!(expects, [Expect::Exactly(2), Expect::AtMostOne, Expect::AtLeastOne]);
     assert_eq!(draft.depends_on[0].when, "success");
     let written = serde_json::to_value(&draft.depends_on).unwrap();
     assert_eq!(

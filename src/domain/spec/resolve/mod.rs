@@ -54,7 +54,7 @@ pub struct Directive {
 pub enum Expect {
     /// One or more.
     #[default]
-    Some,
+    AtLeastOne,
     /// One or none.
     AtMostOne,
     /// Any number.
@@ -68,7 +68,7 @@ impl Expect {
     #[must_use]
     pub fn takes(self, count: usize) -> bool {
         match self {
-            Self::Some => count >= 1,
+            Self::AtLeastOne => count >= 1,
             Self::AtMostOne => count <= 1,
             Self::Any => true,
             Self::Exactly(wanted) => u32::try_from(count) == Ok(wanted),
@@ -79,7 +79,7 @@ impl Expect {
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Some => f.write_str("at least 1"),
+            Self::AtLeastOne => f.write_str("at least 1"),
             Self::AtMostOne => f.write_str("at most 1"),
             Self::Any => f.write_str("any number"),
             Self::Exactly(wanted) => write!(f, "{wanted}"),
@@ -90,7 +90,7 @@ impl fmt::Display for Expect {
 impl Serialize for Expect {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Some => serializer.serialize_str("+"),
+            Self::AtLeastOne => serializer.serialize_str("+"),
             Self::AtMostOne => serializer.serialize_str("?"),
             Self::Any => serializer.serialize_str("*"),
             Self::Exactly(wanted) => serializer.serialize_u32(*wanted),
@@ -109,10 +109,10 @@ impl<'de> Deserialize<'de> for Expect {
         }
         let wrong = || serde::de::Error::custom("want `+`, `?`, `*` or a whole number as what is expected");
         match Written::deserialize(deserializer).map_err(|_: D::Error| wrong())? {
-            Written::Nothing(()) => Ok(Self::Some),
+            Written::Nothing(()) => Ok(Self::AtLeastOne),
             Written::Number(wanted) => Ok(Self::Exactly(wanted)),
             Written::Sign(sign) => match sign.as_str() {
-                "+" => Ok(Self::Some),
+                "+" => Ok(Self::AtLeastOne),
                 "?" => Ok(Self::AtMostOne),
                 "*" => Ok(Self::Any),
                 _ => Err(wrong()),

@@ -10,7 +10,12 @@ use crate::domain::spec::document::Draft;
 use crate::domain::spec::{Spec, Timeouts};
 
 fn expects() -> impl Strategy<Value = Expect> {
-    prop_oneof![Just(Expect::Any), Just(Expect::Some), Just(Expect::AtMostOne), (0_u32..4).prop_map(Expect::Exactly)]
+    prop_oneof![
+        Just(Expect::Any),
+        Just(Expect::AtLeastOne),
+        Just(Expect::AtMostOne),
+        (0_u32..4).prop_map(Expect::Exactly)
+    ]
 }
 
 fn words() -> impl Strategy<Value = String> {

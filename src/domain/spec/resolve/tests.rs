@@ -162,7 +162,7 @@ fn dependencies_that_are_stated_come_first_and_count_once() {
     let mut drafts = vec![
         draft(1, "a", &[]),
         draft(2, "b", &[]),
-        draft(3, "c", &[("a b d/a", Expect::Exactly(2)), ("b", Expect::Some)]),
+        draft(3, "c", &[("a b d/a", Expect::Exactly(2)), ("b", Expect::AtLeastOne)]),
     ];
     let on = |id: &str, when: &str| Dependency { id: id.to_owned(), when: when.to_owned() };
     drafts[2].spec.dependencies = vec![on("99999999", "*"), on("00000002", "success"), on("00000001", "failed")];
@@ -174,9 +174,9 @@ fn dependencies_that_are_stated_come_first_and_count_once() {
 #[test]
 fn everything_that_is_wrong_is_told_with_its_place() {
     let mut drafts = vec![
-        draft(1, "a", &[("nosuch", Expect::Some), ("b", Expect::Exactly(0)), ("'x", Expect::Any)]),
-        draft(2, "b", &[("nada", Expect::Some), ("a c", Expect::AtMostOne)]),
-        draft(3, "c", &[("b", Expect::Some)]),
+        draft(1, "a", &[("nosuch", Expect::AtLeastOne), ("b", Expect::Exactly(0)), ("'x", Expect::Any)]),
+        draft(2, "b", &[("nada", Expect::AtLeastOne), ("a c", Expect::AtMostOne)]),
+        draft(3, "c", &[("b", Expect::AtLeastOne)]),
         draft(3, "d", &[]),
     ];
     let expected = [
@@ -202,7 +202,7 @@ fn a_long_cycle_is_cut_in_words_and_whole_in_places() {
     let drafts: Vec<Draft> = names
         .iter()
         .enumerate()
-        .map(|(place, next)| draft(place, &format!("t{place}"), &[(next, Expect::Some)]))
+        .map(|(place, next)| draft(place, &format!("t{place}"), &[(next, Expect::AtLeastOne)]))
         .collect();
     let problems = resolve(&drafts).unwrap_err();
     let [problem @ Problem::Cycle { places, names }] = problems.as_slice() else { panic!("{problems:?}") };
@@ -267,8 +267,8 @@ fn many_directives_over_many_tests_are_resolved() {
 #[test]
 fn what_is_expected_is_a_sign_or_a_number() {
     for (written, expect) in [
-        (json!("+"), Expect::Some),
-        (json!(null), Expect::Some),
+        (json!("+"), Expect::AtLeastOne),
+        (json!(null), Expect::AtLeastOne),
         (json!("?"), Expect::AtMostOne),
         (json!("*"), Expect::Any),
         (json!(0), Expect::Exactly(0)),

@@ -1,0 +1,64 @@
+//! Specs, what came of them, and selections of them.
+//!
+//! Specs are written by [`put`]; every change of them is one transaction and one revision. [`find`] answers what there is
+//! and who depends on whom, [`result`] records what came of them, [`selection`] selects. [`Specs`] needs no server around
+//! it, so that the command line works on a database as the service does.
+
+pub mod find;
+pub mod index;
+pub mod put;
+pub mod result;
+pub mod selection;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::app::catalogue::Catalogue;
+use crate::app::{AppError, Result};
+use crate::clock::Clock;
+use crate::domain::spec::Timeouts;
+use crate::store::Db;
+
+/// How often something is worked out anew because the specs changed meanwhile.
+const TRIES: usize = 5;
+
+/// What the use cases of specs share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Specs {
+    /// The database.
+    pub db: Db,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Where the contents of files are.
+    pub catalogue: Catalogue,
+    /// How long specs may run that do not say.
+    pub timeouts: Arc<Timeouts>,
+    /// The table that was last asked for.
+    pub shelf: index::Shelf,
+}
+
+impl Specs {
+    /// The specs of a database, with the usual timeouts.
+    #[must_use]
+    pub fn new(db: Db, clock: Arc<dyn Clock>, catalogue: Catalogue) -> Self {
+        Self { db, clock, catalogue, timeouts: Arc::default(), shelf: index::Shelf::default() }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+/// The error for specs that change faster than anything can be worked out of them.
+fn always_stale() -> AppError {
+    AppError::Conflict("the specs kept changing meanwhile: repeat the request".to_owned())
+}
+
+/// Works on many specs where it blocks nobody.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(AppError::Unavailable(format!("the work was not finished: {error}"))))
+}

@@ -1,0 +1,203 @@
+//! What came of specs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use crate::app::spec::{Specs, find, index};
+use crate::app::{App, AppError, Result, Write, Written};
+use crate::domain::catalogue::document::Fault;
+use crate::domain::selection::facts::History;
+use crate::domain::selection::table::Table;
+use crate::domain::spec_result::result::SpecResult;
+use crate::domain::spec_result::status::Category;
+use crate::ids::SpecResultId;
+use crate::store;
+use crate::store::page::Stretch;
+use crate::store::spec_result::{Recorded, Standing, Stored};
+
+/// The most results of a batch.
+pub const MAX_RESULTS: usize = 10_000;
+
+/// How many faults are told at most.
+const MAX_FAULTS: usize = 100;
+
+/// How many rows are read at once.
+const STRETCH: u32 = 2_000;
+
+/// Reads results from documents. One without an id gets one, so that only who states ids can safely repeat.
+///
+/// # Errors
+/// [`AppError::Faults`] with pointers into the list; [`AppError::Invalid`] for too many.
+pub fn read(documents: &[Json], now: chrono::DateTime<chrono::Utc>) -> Result<Vec<SpecResult>> {
+    if documents.len() > MAX_RESULTS {
+        let words =
+            format!("want at most {MAX_RESULTS} results, not {}: send them in several requests", documents.len());
+        return Err(AppError::Invalid(words));
+    }
+    let mut faults = Vec::new();
+    let mut results = Vec::with_capacity(documents.len());
+    for (place, document) in documents.iter().enumerate() {
+        match SpecResult::read(document, Some(&SpecResultId::new(now).to_string())) {
+            Ok(result) => results.push(result),
+            Err(wrong) => faults.extend(
+                wrong.into_iter().map(|fault| Fault { pointer: format!("/{place}{}", fault.pointer), ..fault }),
+            ),
+        }
+        if faults.len() >= MAX_FAULTS {
+            break;
+        }
+    }
+    faults.truncate(MAX_FAULTS);
+    if faults.is_empty() { Ok(results) } else { Err(AppError::Faults { what: "the results".to_owned(), faults }) }
+}
+
+/// Records results together with whatever others have to write; they are durable when this returns. The specs need not be
+/// stored. Tells of each, in their order, what became of it.
+///
+/// # Errors
+/// As [`Writer::write`](crate::app::Writer::write).
+pub async fn record(app: &App, results: Vec<SpecResult>) -> Result<Vec<Recorded>> {
+    if results.is_empty() {
+        return Ok(Vec::new());
+    }
+    match app.writer.write(Write::SpecResults(results, app.now())).await? {
+        Written::SpecResults(recorded) => Ok(recorded),
+        _ => Err(AppError::Unavailable("the writer answered something else".to_owned())),
+    }
+}
+
+/// Records results in a transaction of their own, where there is no service around.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record_alone(specs: &Specs, results: &[SpecResult]) -> Result<Vec<Recorded>> {
+    let mut tx = specs.db.begin().await?;
+    let recorded = store::spec_result::record(&mut tx.conn(), results, specs.now()).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// The newest result of each spec that has one, by spec: of the specs whose ids begin so, or of all. With `upstream` also of
+/// what those depend on. The newest is that of the greatest session, as text.
+///
+/// # Errors
+/// As [`find::resolve_many`].
+pub async fn newest(specs: &Specs, texts: &[String], upstream: bool) -> Result<Vec<Stored>> {
+    if texts.is_empty() {
+        return newest_of_all(specs).await;
+    }
+    let mut ids: BTreeSet<String> = find::resolve_many(specs, texts).await?;
+    if upstream {
+        let seeds: Vec<String> = ids.iter().cloned().collect();
+        ids.extend(find::closure(specs, &seeds, find::Way::Up).await?.upstream);
+    }
+    let ids: Vec<String> = ids.into_iter().collect();
+    let mut db = specs.db.read().await?;
+    Ok(store::spec_result::newest(&mut db.conn(), &ids).await?)
+}
+
+async fn newest_of_all(specs: &Specs) -> Result<Vec<Stored>> {
+    let mut db = specs.db.read().await?;
+    let conn = &mut db.conn();
+    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut all = Vec::new();
+    loop {
+        let (rows, more) = store::spec_result::newest_all(conn, &page).await?;
+        page.after = rows.last().map(|row| row.result.spec_id.clone());
+        all.extend(rows);
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+/// What came of a spec, as far as a list of specs tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// The spec's id.
+    pub id: String,
+    /// Its view.
+    pub view: String,
+    /// Its file's whole path.
+    pub file: String,
+    /// The newest result, if there is one.
+    pub newest: Option<Standing>,
+}
+
+/// Every stored spec, or every one that is selected under a tag, by id, with its newest result.
+///
+/// # Errors
+/// If the database fails. Under a tag that is not there nothing is selected.
+pub async fn partials(specs: &Specs, tag: Option<&str>) -> Result<Vec<Partial>> {
+    let (_, table) = index::latest(specs).await?;
+    let mut standing: BTreeMap<String, Standing> = standings(specs).await?;
+    let chosen = match tag {
+        Some(tag) => Some(super::selection::selected_ids(specs, tag).await?),
+        None => None,
+    };
+    let is_chosen = |spec: &u32| chosen.as_ref().is_none_or(|chosen| chosen.contains(table.id(*spec)));
+    let partial = |spec: u32| Partial {
+        id: table.id(spec).to_owned(),
+        view: table.view(spec).to_owned(),
+        file: table.file(spec).to_owned(),
+        newest: standing.remove(table.id(spec)),
+    };
+    Ok(table.by_id().iter().copied().filter(is_chosen).map(partial).collect())
+}
+
+/// The newest result of every spec that has one.
+pub(super) async fn standings(specs: &Specs) -> Result<BTreeMap<String, Standing>> {
+    let mut db = specs.db.read().await?;
+    let conn = &mut db.conn();
+    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut all = BTreeMap::new();
+    loop {
+        let (rows, more) = store::spec_result::standings(conn, &page).await?;
+        page.after = rows.last().map(|row| row.spec_id.clone());
+        all.extend(rows.into_iter().map(|row| (row.spec_id.clone(), row)));
+        if !more {
+            return Ok(all);
+        }
+    }
+}
+
+/// What came of each spec of a table before, as rules ask for it. `with_recent` reads every result that there is, to tell
+/// which of the latest ones passed.
+pub(super) async fn histories(specs: &Specs, table: &Table, with_recent: bool) -> Result<Vec<History>> {
+    let mut histories = vec![History::default(); table.len() as usize];
+    for (id, standing) in standings(specs).await? {
+        let Some(place) = table.place(&id) else { continue };
+        let Some(history) = histories.get_mut(place as usize) else { continue };
+        history.newest = Some((standing.category, standing.status));
+        history.seconds = standing.started_at.zip(standing.finished_at).map(|(start, end)| seconds(end - start));
+        // What it came to is about the spec as it stood when it was started.
+        let ran_at = standing.started_at.or(standing.finished_at);
+        history.changed_since = ran_at.is_none_or(|ran_at| table.changed_at(place).is_some_and(|at| at > ran_at));
+    }
+    if with_recent {
+        let mut db = specs.db.read().await?;
+        let conn = &mut db.conn();
+        let mut page = Stretch { limit: STRETCH, after: None };
+        loop {
+            let (rows, more) = store::spec_result::standings_after(conn, &page).await?;
+            page.after = rows.last().map(|row| row.number);
+            for row in rows {
+                let place = table.place(&row.spec_id);
+                if let Some(history) = place.and_then(|place| histories.get_mut(place as usize)) {
+                    history.passes = history.passes << 1 | u64::from(row.category == Category::Pass);
+                    history.failures = history.failures << 1 | u64::from(row.category == Category::Fail);
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+    }
+    Ok(histories)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a duration that long is no duration")]
+fn seconds(span: chrono::TimeDelta) -> f32 {
+    span.num_milliseconds().max(0) as f32 / 1_000.0
+}
