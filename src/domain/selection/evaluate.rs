@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use fancy_regex::{Regex, RegexBuilder};
 
+use crate::domain::glob::Glob;
 use crate::domain::graph::NodeSet;
 use crate::domain::selection::facts::Facts;
-use crate::domain::selection::glob::Glob;
 use crate::domain::selection::keyword;
 use crate::domain::selection::parameter;
 use crate::domain::selection::reason::Reason;

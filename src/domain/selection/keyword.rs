@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::domain::selection::glob::Glob;
+use crate::domain::glob::Glob;
 use crate::domain::selection::logic::{self, Connective, Logic, Operand, Source};
 use crate::domain::selection::syntax::{Cursor, SyntaxError, found, unquoted};
 

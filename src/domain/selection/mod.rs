@@ -5,7 +5,6 @@
 
 mod evaluate;
 pub mod facts;
-pub mod glob;
 #[cfg(test)]
 mod golden_cases;
 pub mod keyword;

@@ -108,8 +108,7 @@ fn asked(spec: &Spec, test: &Test) -> Result<Option<Reason>, String> {
             (!begins).then(|| Reason::Prefix { prefixes: prefixes.clone() })
         }
         Test::View { globs } => {
-            let matches =
-                globs.iter().any(|glob| crate::domain::selection::glob::Glob::new(glob).matches(&spec.view()));
+            let matches = globs.iter().any(|glob| crate::domain::glob::Glob::new(glob).matches(&spec.view()));
             (!matches).then(|| Reason::View { globs: globs.clone() })
         }
         other => panic!("{other:?}"),

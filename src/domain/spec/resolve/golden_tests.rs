@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Problem, oracle, pattern, resolve};
+use super::{Problem, oracle, resolve};
+use crate::domain::glob::Glob;
 use crate::domain::golden;
 use crate::domain::spec::document::Draft;
 use crate::domain::spec::golden_specs;
@@ -48,7 +49,7 @@ fn answer(drafts: &[Draft], told: Option<u64>) -> Value {
 fn is_differing(drafts: &[Draft]) -> bool {
     let is_mixed = |text: &str| {
         let words: Vec<&str> = text.split_whitespace().collect();
-        words.len() > 1 && words.iter().skip(1).any(|word| pattern::is_glob(word))
+        words.len() > 1 && words.iter().skip(1).any(|word| Glob::new(word).literal().is_none())
     };
     let taken = oracle::taken(drafts);
     let is_twice = drafts.iter().zip(&taken).any(|(draft, taken)| {

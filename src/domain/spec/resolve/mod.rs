@@ -6,7 +6,6 @@
 //! take, each test once, must be as many as the directive expects.
 
 mod index;
-mod pattern;
 mod problem;
 mod words;
 mod work;

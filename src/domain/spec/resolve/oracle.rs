@@ -1,37 +1,7 @@
 //! What directives take, found by comparing everything with everything.
 
+use crate::domain::glob::Glob;
 use crate::domain::spec::document::Draft;
-
-/// Whether a glob takes a text, by trying everything. Of the class it knows single characters and ranges.
-pub(super) fn glob(pattern: &[char], text: &[char]) -> bool {
-    match pattern {
-        [] => text.is_empty(),
-        ['*', rest @ ..] => (0..=text.len()).any(|skipped| glob(rest, &text[skipped..])),
-        ['?', rest @ ..] => !text.is_empty() && glob(rest, &text[1..]),
-        ['[', rest @ ..] => {
-            let negated = usize::from(rest.first() == Some(&'!'));
-            let Some(length) = rest.iter().skip(negated + 1).position(|c| *c == ']') else {
-                return text.first() == Some(&'[') && glob(rest, &text[1..]);
-            };
-            let end = negated + 1 + length;
-            let members = &rest[negated..end];
-            let Some(c) = text.first() else { return false };
-            let mut is_in = false;
-            let mut place = 0;
-            while place < members.len() {
-                if place + 2 < members.len() && members[place + 1] == '-' {
-                    is_in |= members[place] <= *c && *c <= members[place + 2];
-                    place += 3;
-                } else {
-                    is_in |= members[place] == *c;
-                    place += 1;
-                }
-            }
-            is_in == (negated == 0) && glob(&rest[end + 1..], &text[1..])
-        }
-        [c, rest @ ..] => text.first() == Some(c) && glob(rest, &text[1..]),
-    }
-}
 
 /// The places that each directive of each test takes. Patterns are words without quotation marks and backslashes.
 pub(super) fn taken(drafts: &[Draft]) -> Vec<Vec<Vec<usize>>> {
@@ -72,8 +42,8 @@ fn hits(drafts: &[Draft], asking: usize, pattern: &str) -> Vec<usize> {
     if !exact.is_empty() {
         return exact;
     }
-    let pattern: Vec<char> = pattern.chars().collect();
-    let takes = |text: &String| glob(&pattern, &text.chars().collect::<Vec<_>>());
+    let glob = Glob::new(pattern);
+    let takes = |text: &String| glob.matches(text);
     let (mut with, mut without) = (Vec::new(), Vec::new());
     for place in places(&|draft| takes(&draft.spec.id) || names(draft).iter().any(takes)) {
         if drafts[place].depends_on.is_empty() { without.push(place) } else { with.push(place) }

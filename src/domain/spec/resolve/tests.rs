@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::words::{Unclosed, split, substitute};
-use super::{Directive, Expect, Problem, pattern, resolve, resolve_within};
+use super::{Directive, Expect, Problem, resolve, resolve_within};
 use crate::domain::spec::document::Draft;
 use crate::domain::spec::{Dependency, Spec, Timeouts};
 
@@ -97,58 +97,6 @@ fn parameters_are_put_in() {
 }
 
 #[test]
-fn globs_are_those_of_a_shell() {
-    let takes = |pattern: &str, text: &str| pattern::matches(pattern, text, &mut 0);
-    for (pattern, text) in [
-        ("*", ""),
-        ("*", "a/b"),
-        ("a?c", "aéc"),
-        ("[ab]x", "bx"),
-        ("[!ab]x", "cx"),
-        ("[]]", "]"),
-        ("[!]]", "a"),
-        ("[a-c-e]", "-"),
-        ("[a-]", "-"),
-        ("[-a]", "-"),
-        ("[^a]", "^"),
-        ("[a", "[a"),
-        ("[!", "[!"),
-        ("[]", "[]"),
-        ("[]a", "[]a"),
-        ("x[[]1]", "x[1]"),
-        ("\\*", "\\a"),
-        ("*a*b*", "xaxbx"),
-        ("a*a", "aa"),
-        ("", ""),
-    ] {
-        assert!(takes(pattern, text), "{pattern} {text}");
-    }
-    for (pattern, text) in [
-        ("", "a"),
-        ("a", ""),
-        ("?", ""),
-        ("A", "a"),
-        ("a*a", "a"),
-        ("[c-a]", "b"),
-        ("[!a]", ""),
-        ("[ab]", "ab"),
-        ("[^a]", "b"),
-        ("*a", "ab"),
-    ] {
-        assert!(!takes(pattern, text), "{pattern} {text}");
-    }
-}
-
-#[test]
-fn a_glob_that_cannot_match_is_found_out_quickly() {
-    let mut steps = 0;
-    assert!(!pattern::matches(&"*a".repeat(100), &"a".repeat(99), &mut steps));
-    let glob = format!("{}b", "*a".repeat(100));
-    assert!(!pattern::matches(&glob, &"a".repeat(2_000), &mut steps));
-    assert!(steps < 10_000, "{steps}");
-}
-
-#[test]
 fn an_id_comes_before_names_and_a_test_never_takes_itself() {
     let mut drafts =
         vec![draft(1, "00000002", &[]), draft(2, "b", &[]), draft(3, "c", &[("00000002", Expect::Exactly(1))])];
@@ -239,7 +187,7 @@ fn globs_have_a_bound_together() {
     let mut drafts: Vec<Draft> = (0..10).map(|id| draft(id, &family, &[])).collect();
     drafts.push(draft(10, "z", &[(&glob, Expect::Any)]));
     let what = "too many globs are compared with too many names, with those of the tests before";
-    let problems = resolve_within(&drafts, 10_000).expect_err("too much");
+    let problems = resolve_within(&drafts, 3_000).expect_err("too much");
     assert_eq!(problems, [Problem::TooMuch { place: 10, what }]);
     // The same glob is compared once.
     drafts.extend((11..100).map(|id| draft(id, "z", &[(&glob, Expect::Any)])));

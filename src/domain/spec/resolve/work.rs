@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::index::Index;
-use super::pattern::{is_glob, literal_prefix, matches};
+use crate::domain::glob::Glob;
 use crate::domain::spec::limits::MAX_EDGES;
 
 /// It is too much; says what.
@@ -49,31 +49,33 @@ impl<'a> Work<'a> {
         Ok(taken)
     }
 
-    /// The places of the tests that the glob matches.
-    fn glob(&mut self, glob: &str) -> Result<&[usize], TooMuch> {
-        // Without a sign of its own it would have been an exact hit.
-        if !is_glob(glob) {
-            return Ok(&[]);
+    /// The places of the tests that the pattern matches as a glob.
+    fn glob(&mut self, pattern: &str) -> Result<&[usize], TooMuch> {
+        if !self.globs.contains_key(pattern) {
+            let glob = Glob::new(pattern);
+            // One that matches itself alone would have been an exact hit.
+            let places = if glob.literal() == Some(pattern) { Vec::new() } else { self.matched(&glob)? };
+            self.globs.insert(pattern.to_owned(), places);
         }
-        if !self.globs.contains_key(glob) {
-            let texts = self.texts.get_or_insert_with(|| self.index.texts());
-            let prefix = literal_prefix(glob);
-            let start = texts.partition_point(|(text, _)| *text < prefix);
-            let mut places = Vec::new();
-            for (text, place) in texts.iter().skip(start).take_while(|(text, _)| text.starts_with(prefix)) {
-                if matches(glob, text, &mut self.steps) {
-                    places.push(*place);
-                }
-                if self.steps > self.most_steps {
-                    return Err(TooMuch(
-                        "too many globs are compared with too many names, with those of the tests before",
-                    ));
-                }
+        Ok(self.globs.get(pattern).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    fn matched(&mut self, glob: &Glob) -> Result<Vec<usize>, TooMuch> {
+        let texts = self.texts.get_or_insert_with(|| self.index.texts());
+        let prefix = glob.prefix();
+        let start = texts.partition_point(|(text, _)| *text < prefix);
+        let mut places = Vec::new();
+        for (text, place) in texts.iter().skip(start).take_while(|(text, _)| text.starts_with(prefix)) {
+            self.steps = self.steps.saturating_add(glob.steps(text.len()));
+            if self.steps > self.most_steps {
+                return Err(TooMuch("too many globs are compared with too many names, with those of the tests before"));
             }
-            places.sort_unstable_by_key(|place| self.index.turn(*place));
-            places.dedup();
-            self.globs.insert(glob.to_owned(), places);
+            if glob.matches(text) {
+                places.push(*place);
+            }
         }
-        Ok(self.globs.get(glob).map(Vec::as_slice).unwrap_or_default())
+        places.sort_unstable_by_key(|place| self.index.turn(*place));
+        places.dedup();
+        Ok(places)
     }
 }

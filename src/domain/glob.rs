@@ -105,6 +105,23 @@ impl Glob {
         }
     }
 
+    /// The beginning of the glob that stands for itself: whatever it matches begins so.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        let end = self.text.find(['*', '?', '[']).unwrap_or(self.text.len());
+        self.text.get(..end).unwrap_or_default()
+    }
+
+    /// How many steps it may take to match a text of so many bytes, about: for bounding what somebody asks for.
+    #[must_use]
+    pub fn steps(&self, length: usize) -> u64 {
+        let times = match &self.shape {
+            Shape::Whole(_) => 1,
+            Shape::Stars { middle, .. } => middle.len().saturating_add(1),
+        };
+        u64::try_from(length.saturating_add(self.text.len()).saturating_mul(times)).unwrap_or(u64::MAX)
+    }
+
     /// Whether it matches the whole text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
