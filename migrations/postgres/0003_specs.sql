@@ -25,10 +25,10 @@ CREATE INDEX spec_view ON spec (view, id);
 -- What a spec waits for, and to what that must have come. What it waits for need not be there.
 CREATE TABLE spec_edge (
     spec_id       text   NOT NULL COLLATE "C" REFERENCES spec (id) ON DELETE CASCADE,
-    position      bigint NOT NULL CHECK (position >= 0),
+    place         bigint NOT NULL CHECK (place >= 0),
     dependency_id text   NOT NULL COLLATE "C",
     wanted        text   NOT NULL COLLATE "C",
-    PRIMARY KEY (spec_id, position),
+    PRIMARY KEY (spec_id, place),
     UNIQUE (dependency_id, spec_id, wanted)
 );
 
@@ -40,8 +40,8 @@ CREATE TABLE spec_result_last (
 );
 INSERT INTO spec_result_last (id, number) VALUES (1, 0);
 
--- A result of a spec, which need not be there, in a session, as it came. The last to come of a spec in a session is live;
--- those whose place it took are kept. The digest tells a repetition from another result of the same id.
+-- A result of a spec, which need not be there, in a session, as it came. The last to come of a spec in a session is
+-- live; those whose place it took are kept. The digest tells a repetition from another result of the same id.
 CREATE TABLE spec_result (
     number       bigint      NOT NULL PRIMARY KEY,
     id           text        NOT NULL COLLATE "C" UNIQUE,
@@ -50,7 +50,8 @@ CREATE TABLE spec_result (
     live         boolean     NOT NULL,
     state        text        NOT NULL CHECK (state IN ('PENDING', 'READY', 'RUNNING', 'NOTRUN', 'COMPLETE')),
     category     text        NOT NULL CHECK (category IN ('PASS', 'FAIL', 'CANCEL', 'SKIP', 'NONE')),
-    status       text        NOT NULL CHECK (status IN ('SUCCESS', 'XDIFF', 'XFAIL', 'DIFFED', 'FAILED', 'ERROR', 'BROKEN', 'TIMEOUT', 'INVALID', 'CANCELLED', 'INTERRUPTED', 'SKIPPED', 'BLOCKED', 'NONE')),
+    status       text        NOT NULL CHECK (status IN ('SUCCESS', 'XDIFF', 'XFAIL', 'DIFFED', 'FAILED', 'ERROR', 'BROKEN',
+                 'TIMEOUT', 'INVALID', 'CANCELLED', 'INTERRUPTED', 'SKIPPED', 'BLOCKED', 'NONE')),
     code         bigint      NOT NULL,
     reason       text,
     name         text,

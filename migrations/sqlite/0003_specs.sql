@@ -24,10 +24,10 @@ CREATE INDEX spec_view ON spec (view, id);
 -- What a spec waits for, and to what that must have come. What it waits for need not be there.
 CREATE TABLE spec_edge (
     spec_id       TEXT    NOT NULL REFERENCES spec (id) ON DELETE CASCADE,
-    position      INTEGER NOT NULL CHECK (position >= 0),
+    place         INTEGER NOT NULL CHECK (place >= 0),
     dependency_id TEXT    NOT NULL,
     wanted        TEXT    NOT NULL,
-    PRIMARY KEY (spec_id, position),
+    PRIMARY KEY (spec_id, place),
     UNIQUE (dependency_id, spec_id, wanted)
 ) WITHOUT ROWID, STRICT;
 
@@ -39,8 +39,8 @@ CREATE TABLE spec_result_last (
 ) STRICT;
 INSERT INTO spec_result_last (id, number) VALUES (1, 0);
 
--- A result of a spec, which need not be there, in a session, as it came. The last to come of a spec in a session is live;
--- those whose place it took are kept. The digest tells a repetition from another result of the same id.
+-- A result of a spec, which need not be there, in a session, as it came. The last to come of a spec in a session is
+-- live; those whose place it took are kept. The digest tells a repetition from another result of the same id.
 CREATE TABLE spec_result (
     number       INTEGER NOT NULL PRIMARY KEY,
     id           TEXT    NOT NULL UNIQUE,
@@ -49,7 +49,8 @@ CREATE TABLE spec_result (
     live         INTEGER NOT NULL CHECK (live IN (0, 1)),
     state        TEXT    NOT NULL CHECK (state IN ('PENDING', 'READY', 'RUNNING', 'NOTRUN', 'COMPLETE')),
     category     TEXT    NOT NULL CHECK (category IN ('PASS', 'FAIL', 'CANCEL', 'SKIP', 'NONE')),
-    status       TEXT    NOT NULL CHECK (status IN ('SUCCESS', 'XDIFF', 'XFAIL', 'DIFFED', 'FAILED', 'ERROR', 'BROKEN', 'TIMEOUT', 'INVALID', 'CANCELLED', 'INTERRUPTED', 'SKIPPED', 'BLOCKED', 'NONE')),
+    status       TEXT    NOT NULL CHECK (status IN ('SUCCESS', 'XDIFF', 'XFAIL', 'DIFFED', 'FAILED', 'ERROR', 'BROKEN',
+                 'TIMEOUT', 'INVALID', 'CANCELLED', 'INTERRUPTED', 'SKIPPED', 'BLOCKED', 'NONE')),
     code         INTEGER NOT NULL,
     reason       TEXT,
     name         TEXT,

@@ -65,8 +65,8 @@ pub struct NewMember<'a> {
 /// Why a spec was left out.
 #[derive(Clone, Copy, Debug)]
 pub struct NewMask<'a> {
-    /// The reason. Its member `type` says of which sort it is. Equal reasons are stored once, so what differs from spec to
-    /// spec does not belong here.
+    /// The reason. Its member `type` says of which sort it is. Equal reasons are stored once, so what differs from spec
+    /// to spec does not belong here.
     pub reason: &'a Value,
     /// The spec because of which it was left out, where there is one.
     pub cause_id: Option<&'a str>,
@@ -169,8 +169,11 @@ struct Numbered<'a> {
     specs: i64,
 }
 
+/// A member, and the number of its reason where it has one.
+type WithReason<'a> = (&'a NewMember<'a>, Option<i64>);
+
 /// Each reason once, in the order in which they are met, and the members with the numbers of theirs.
-fn numbered<'a>(members: &'a [NewMember<'a>]) -> Result<(Vec<Numbered<'a>>, Vec<(&'a NewMember<'a>, Option<i64>)>)> {
+fn numbered<'a>(members: &'a [NewMember<'a>]) -> Result<(Vec<Numbered<'a>>, Vec<WithReason<'a>>)> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut reasons: Vec<Numbered<'a>> = Vec::new();
     let mut with_numbers = Vec::with_capacity(members.len());
@@ -231,8 +234,8 @@ pub async fn delete(conn: &mut Conn<'_>, tag: &str) -> Result<bool> {
     conn.query("DELETE FROM selection WHERE tag = $1").bind(tag).execute_one().await
 }
 
-/// A page of the ids of the specs that were selected, in their order; the flag tells whether there are more. Nothing under
-/// a tag that is not there.
+/// A page of the ids of the specs that were selected, in their order; the flag tells whether there are more. Nothing
+/// under a tag that is not there.
 ///
 /// # Errors
 /// If the database refuses.
@@ -262,8 +265,8 @@ macro_rules! member {
     };
 }
 
-/// A page of the specs that were left out, by id: all, or those whose reason is of one sort. The flag tells whether there
-/// are more. Nothing under a tag that is not there.
+/// A page of the specs that were left out, by id: all, or those whose reason is of one sort. The flag tells whether
+/// there are more. Nothing under a tag that is not there.
 ///
 /// # Errors
 /// If the database refuses.

@@ -54,7 +54,7 @@ pub struct Edge {
     /// The spec that waits.
     pub spec_id: String,
     /// Which of its dependencies it is, from 0.
-    pub position: i64,
+    pub place: i64,
     /// What it waits for, which need not be there.
     pub dependency_id: String,
     /// The status or category that this must have come to.
@@ -100,11 +100,8 @@ pub async fn put(conn: &mut Conn<'_>, revision: i64, now: DateTime<Utc>, specs: 
         tail: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, view = excluded.view,
                 document = excluded.document, updated_at = excluded.updated_at",
     };
-    const EDGE: Insert = Insert {
-        head: "INSERT INTO spec_edge (spec_id, position, dependency_id, wanted) VALUES ",
-        columns: 4,
-        tail: "",
-    };
+    const EDGE: Insert =
+        Insert { head: "INSERT INTO spec_edge (spec_id, place, dependency_id, wanted) VALUES ", columns: 4, tail: "" };
     // What is new is counted here, so nobody else may make it new in between.
     lock(conn).await?;
     let by_id: BTreeMap<&str, &Spec> = specs.iter().map(|spec| (spec.id.as_str(), *spec)).collect();
@@ -120,10 +117,10 @@ pub async fn put(conn: &mut Conn<'_>, revision: i64, now: DateTime<Utc>, specs: 
     .await?;
     let edges: Vec<(&str, i64, &Dependency)> = ordered
         .iter()
-        .flat_map(|spec| (0..).zip(&spec.dependencies).map(|(position, wanted)| (spec.id.as_str(), position, wanted)))
+        .flat_map(|spec| (0..).zip(&spec.dependencies).map(|(place, wanted)| (spec.id.as_str(), place, wanted)))
         .collect();
-    EDGE.execute(conn, &edges, |query, (spec, position, wanted)| {
-        query.bind(*spec).bind(*position).bind(wanted.id.as_str()).bind(wanted.when.as_str())
+    EDGE.execute(conn, &edges, |query, (spec, place, wanted)| {
+        query.bind(*spec).bind(*place).bind(wanted.id.as_str()).bind(wanted.when.as_str())
     })
     .await?;
     let written = Written {
@@ -220,8 +217,8 @@ pub async fn list(conn: &mut Conn<'_>, page: &Stretch<String>) -> Result<(Vec<St
 /// A page of the specs that were written after a revision, by the revision that wrote them last and their id; the flag
 /// tells whether there are more.
 ///
-/// An index that stands at a revision reads [`state`] first, then these pages to the end, and then stands at what it read
-/// there: what is written meanwhile comes at the end, perhaps again, and again the next time.
+/// An index that stands at a revision reads [`state`] first, then these pages to the end, and then stands at what it
+/// read there: what is written meanwhile comes at the end, perhaps again, and again the next time.
 ///
 /// # Errors
 /// If the database refuses.
@@ -242,7 +239,7 @@ pub async fn changed_since(
     Ok(page.cut(rows))
 }
 
-/// A page of what specs wait for, by spec and position: of the specs of these ids, or of all. The flag tells whether there
+/// A page of what specs wait for, by spec and place: of the specs of these ids, or of all. The flag tells whether there
 /// is more.
 ///
 /// # Errors
@@ -252,11 +249,11 @@ pub async fn edges(
     of: Option<&[&str]>,
     page: &Stretch<(String, i64)>,
 ) -> Result<(Vec<Edge>, bool)> {
-    const EDGES: &str = "SELECT spec_id, position, dependency_id, wanted FROM spec_edge WHERE (spec_id, position) > (";
-    let (after, position) = page.after.as_ref().map_or(("", -1), |(spec, position)| (spec.as_str(), *position));
+    const EDGES: &str = "SELECT spec_id, place, dependency_id, wanted FROM spec_edge WHERE (spec_id, place) > (";
+    let (after, place) = page.after.as_ref().map_or(("", -1), |(spec, place)| (spec.as_str(), *place));
     let Some(ids) = of else {
-        let query = conn.query(EDGES).push_bind(after).push(", ").push_bind(position);
-        let rows = query.push(") ORDER BY spec_id, position LIMIT ").push_bind(page.fetch()).fetch_all().await?;
+        let query = conn.query(EDGES).push_bind(after).push(", ").push_bind(place);
+        let rows = query.push(") ORDER BY spec_id, place LIMIT ").push_bind(page.fetch()).fetch_all().await?;
         return Ok(page.cut(rows));
     };
     let mut ids = distinct(ids);
@@ -267,22 +264,23 @@ pub async fn edges(
         if left <= 0 {
             break;
         }
-        let query = conn.query(EDGES).push_bind(after).push(", ").push_bind(position).push(") AND spec_id IN ");
-        let query = push_texts(query, some).push(" ORDER BY spec_id, position LIMIT ").push_bind(left);
+        let query = conn.query(EDGES).push_bind(after).push(", ").push_bind(place).push(") AND spec_id IN ");
+        let query = push_texts(query, some).push(" ORDER BY spec_id, place LIMIT ").push_bind(left);
         found.extend(query.fetch_all::<Edge>().await?);
     }
     Ok(page.cut(found))
 }
 
-/// A page of the ids of specs that wait for the spec of this id, which need not be there; the flag tells whether there are
-/// more.
+/// A page of the ids of specs that wait for the spec of this id, which need not be there; the flag tells whether there
+/// are more.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn dependents(conn: &mut Conn<'_>, id: &str, page: &Stretch<String>) -> Result<(Vec<String>, bool)> {
     let ids: Vec<(String,)> = conn
         .query(
-            "SELECT DISTINCT spec_id FROM spec_edge WHERE dependency_id = $1 AND spec_id > $2 ORDER BY spec_id LIMIT $3",
+            "SELECT DISTINCT spec_id FROM spec_edge WHERE dependency_id = $1 AND spec_id > $2
+             ORDER BY spec_id LIMIT $3",
         )
         .bind(id)
         .bind(page.after.as_deref().unwrap_or_default())

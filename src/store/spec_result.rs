@@ -163,11 +163,11 @@ fn kept(result: &SpecResult) -> SpecResult {
     }
 }
 
-/// Records results in their order; tells of each what became of it. The last to come of a spec in a session is live, and
-/// those before it are so no longer.
+/// Records results in their order; tells of each what became of it. The last to come of a spec in a session is live,
+/// and those before it are so no longer.
 ///
-/// Whoever records waits until others have committed, from here to the end of the transaction, so numbers become visible
-/// in their order and without gaps; a transaction does it late, and does not wait for anything afterwards.
+/// Whoever records waits until others have committed, from here to the end of the transaction, so numbers become
+/// visible in their order and without gaps; a transaction does it late, and does not wait for anything afterwards.
 ///
 /// # Errors
 /// If the database refuses.
@@ -219,8 +219,8 @@ async fn known(conn: &mut Conn<'_>, ids: &[&str]) -> Result<HashMap<String, (i64
 
 /// Stores results under their numbers, the last of each spec and session as live.
 async fn insert(conn: &mut Conn<'_>, new: &[New<'_>], now: DateTime<Utc>) -> Result<()> {
-    /// The row is not inserted where the spec has a live result in the session, which is so no longer then. Which of the
-    /// two it was is told by the number.
+    /// The row is not inserted where the spec has a live result in the session, which is so no longer then. Which of
+    /// the two it was is told by the number.
     const TAKE_PLACE: &str = " ON CONFLICT (spec_id, session) WHERE live DO UPDATE SET live = FALSE RETURNING number";
     let mut last_in_session: HashMap<(&str, &str), i64> = HashMap::new();
     for New { number, result, .. } in new {
@@ -279,7 +279,8 @@ pub async fn get(conn: &mut Conn<'_>, id: &str) -> Result<Option<Stored>> {
     Ok(row.map(Stored::from))
 }
 
-/// The newest result of each of the specs of these ids that have one, by spec: that of the greatest session, by its bytes.
+/// The newest result of each of the specs of these ids that have one, by spec: that of the greatest session, by its
+/// bytes.
 ///
 /// # Errors
 /// If the database refuses.
@@ -344,9 +345,9 @@ pub async fn standings(conn: &mut Conn<'_>, page: &Stretch<String>) -> Result<(V
 /// A page of results that were recorded after the page's number, in their order, whether they are live or not; the flag
 /// tells whether there are more.
 ///
-/// An index reads [`last`] first, then all [`standings`], and then this from that number on, again and again. Nothing is
-/// missed, since numbers become visible in their order. A result takes the place of what the index knows of its spec unless
-/// that is of a greater session, or of the same and has a greater number.
+/// An index reads [`last`] first, then all [`standings`], and then this from that number on, again and again. Nothing
+/// is missed, since numbers become visible in their order. A result takes the place of what the index knows of its spec
+/// unless that is of a greater session, or of the same and has a greater number.
 ///
 /// # Errors
 /// If the database refuses.
@@ -375,8 +376,8 @@ async fn by_session(query: Query<'_, '_>, page: &Stretch<(String, String)>) -> R
     Ok(page.cut(rows))
 }
 
-/// A page of the live results of the specs of these ids, by session, and in a session by spec; the flag tells whether there
-/// are more. All of them are sorted for each page, so they should be few specs.
+/// A page of the live results of the specs of these ids, by session, and in a session by spec; the flag tells whether
+/// there are more. All of them are sorted for each page, so they should be few specs.
 ///
 /// # Errors
 /// If the database refuses.

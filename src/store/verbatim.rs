@@ -61,10 +61,11 @@ json_as_text!(Postgres);
 /// How many texts one statement is given: enough to make statements few, and no more than can be held twice.
 pub(super) const TEXTS: usize = 5_000;
 
-/// Appends a set of texts, for `IN`, as one value: the statement is the same however many there are.
+/// Appends a set of texts, for `IN`, as one value: the statement is the same however many there are. Texts with a NUL,
+/// which PostgreSQL neither keeps nor reads, are left out: they equal nothing.
 pub(super) fn push_texts<'c, 'a>(query: Query<'c, 'a>, texts: &[impl Borrow<str>]) -> Query<'c, 'a> {
     const OPEN: Sql =
         Sql { sqlite: "(SELECT value FROM json_each(", postgres: "(SELECT value FROM json_array_elements_text(" };
-    let texts: Vec<&str> = texts.iter().map(Borrow::borrow).collect();
+    let texts: Vec<&str> = texts.iter().map(Borrow::borrow).filter(|text| !text.contains('\0')).collect();
     query.push(OPEN).push_bind(Verbatim(texts)).push("))")
 }

@@ -94,8 +94,8 @@ const ILLEGAL: &[&str] = &[
     "INSERT INTO spec_result_last (id, number) VALUES (2, 0)",
     // What waits for a spec is there, and in an order; what it waits for need not be there.
     "UPDATE spec SET document = NULL",
-    "INSERT INTO spec_edge (spec_id, position, dependency_id, wanted) VALUES ('none', 0, 'aaaa0001', '*')",
-    "UPDATE spec_edge SET position = -1",
+    "INSERT INTO spec_edge (spec_id, place, dependency_id, wanted) VALUES ('none', 0, 'aaaa0001', '*')",
+    "UPDATE spec_edge SET place = -1",
     // Words that are none, and those that do not go together.
     "UPDATE spec_result SET state = 'DONE'",
     "UPDATE spec_result SET category = 'PASSED'",

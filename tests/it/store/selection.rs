@@ -63,15 +63,22 @@ on_both! {
     async fn a_selection_comes_back_as_it_was_put(db: TestDb) {
         let db = db.open().await;
         let new = a_selection("smoke");
-        let (keyword, dependency) = (json!({"type": "keyword", "expression": "x or \"y\""}), json!({"type": "dependency"}));
+        let (keyword, dependency) =
+            (json!({"type": "keyword", "expression": "x or \"y\""}), json!({"type": "dependency"}));
         let members = [
-            selected("cccc"), masked("aaaa", &keyword, None), selected("bbbb"), masked("dddd", &dependency, Some("aaaa")),
+            selected("cccc"),
+            masked("aaaa", &keyword, None),
+            selected("bbbb"),
+            masked("dddd", &dependency, Some("aaaa")),
             masked("eeee", &dependency, Some("dddd")),
         ];
         committed!(db, conn => selection::put(conn, &new, &members));
         let stored = read!(db, conn => selection::get(conn, "smoke")).unwrap();
         assert_eq!((stored.tag.as_str(), stored.created_at), ("smoke", new.now));
-        assert_eq!((stored.created_by, stored.spec_set_revision, stored.spec_set_id), (new.created_by, 3, new.spec_set_id));
+        assert_eq!(
+            (stored.created_by, stored.spec_set_revision, stored.spec_set_id),
+            (new.created_by, 3, new.spec_set_id)
+        );
         assert_eq!((stored.selected, stored.masked), (2, 3));
         assert_eq!(serde_json::to_string(&stored.rules.0).unwrap(), serde_json::to_string(&new.rules).unwrap());
         assert_eq!(serde_json::to_string(&stored.metadata.0).unwrap(), serde_json::to_string(&new.metadata).unwrap());
@@ -94,7 +101,8 @@ on_both! {
     async fn it_takes_the_place_of_the_one_of_its_tag(db: TestDb) {
         let db = db.open().await;
         let reason = json!({"type": "ids"});
-        committed!(db, conn => selection::put(conn, &a_selection("smoke"), &[selected("a"), masked("b", &reason, None)]));
+        let members = [selected("a"), masked("b", &reason, None)];
+        committed!(db, conn => selection::put(conn, &a_selection("smoke"), &members));
         committed!(db, conn => selection::put(conn, &a_selection("other"), &[selected("a")]));
         let new = NewSelection { created_by: None, now: micros(9), rules: vec![], ..a_selection("smoke") };
         committed!(db, conn => selection::put(conn, &new, &[selected("b"), selected("c")]));
@@ -124,7 +132,8 @@ on_both! {
         let db = db.open().await;
         let reason = json!({"type": "ids"});
         for tag in ["b", "\u{1F600}", "a", "\u{fffd}", "B", "", "a b", "ä", "_"] {
-            committed!(db, conn => selection::put(conn, &a_selection(tag), &[selected("x"), masked("y", &reason, Some("z"))]));
+            let members = [selected("x"), masked("y", &reason, Some("z"))];
+            committed!(db, conn => selection::put(conn, &a_selection(tag), &members));
         }
         let sorted = ["", "B", "_", "a", "a b", "b", "ä", "\u{fffd}", "\u{1F600}"];
         assert_eq!(tags(&db).await, sorted);
@@ -154,7 +163,8 @@ on_both! {
         let db = db.open().await;
         let reason = json!({"type": "ids"});
         for tag in ["smoke", "other"] {
-            committed!(db, conn => selection::put(conn, &a_selection(tag), &[selected("x"), masked("y", &reason, None)]));
+            let members = [selected("x"), masked("y", &reason, None)];
+            committed!(db, conn => selection::put(conn, &a_selection(tag), &members));
         }
         assert!(committed!(db, conn => selection::delete(conn, "smoke")));
         assert!(!committed!(db, conn => selection::delete(conn, "smoke")));
@@ -199,10 +209,14 @@ on_both! {
         let db = db.open().await;
         let reasons = [json!("a dependency is masked"), json!({"type": 3}), json!(null), json!([1.0]), json!([1])];
         let ids = ["a", "b", "c", "d", "e"];
-        let members: Vec<NewMember<'_>> = ids.iter().zip(&reasons).map(|(id, reason)| masked(id, reason, None)).collect();
+        let members: Vec<NewMember<'_>> =
+            ids.iter().zip(&reasons).map(|(id, reason)| masked(id, reason, None)).collect();
         committed!(db, conn => selection::put(conn, &a_selection("smoke"), &members));
         let (rows, _) = read!(db, conn => selection::masked(conn, "smoke", None, &everything()));
-        assert_eq!(rows, ids.iter().zip(&reasons).map(|(id, reason)| member(id, Some(reason), None)).collect::<Vec<_>>());
+        assert_eq!(
+            rows,
+            ids.iter().zip(&reasons).map(|(id, reason)| member(id, Some(reason), None)).collect::<Vec<_>>()
+        );
         assert_eq!(read!(db, conn => selection::masked(conn, "smoke", Some(""), &everything())).0.len(), 5);
         assert_eq!(read!(db, conn => selection::report(conn, "smoke", 9)).len(), 5);
     }
@@ -218,7 +232,8 @@ on_both! {
             .collect();
         committed!(db, conn => selection::put(conn, &a_selection("smoke"), &members));
         committed!(db, conn => selection::put(conn, &a_selection("smoke"), &members));
-        let mut want: Vec<&str> = members.iter().filter(|member| member.mask.is_none()).map(|member| member.spec_id).collect();
+        let mut want: Vec<&str> =
+            members.iter().filter(|member| member.mask.is_none()).map(|member| member.spec_id).collect();
         want.sort_unstable();
         let mut found = Vec::new();
         let mut page = Stretch { limit: 999, after: None };
@@ -235,7 +250,10 @@ on_both! {
         let mut page: Stretch<String> = Stretch { limit: 5_000, after: None };
         loop {
             let (rows, more) = read!(db, conn => selection::masked(conn, "smoke", Some("keyword"), &page));
-            assert!(rows.iter().map(|row| Some(&row.spec_id)).is_sorted() && rows.first().map(|row| &row.spec_id) > page.after.as_ref());
+            assert!(
+                rows.iter().map(|row| Some(&row.spec_id)).is_sorted()
+                    && rows.first().map(|row| &row.spec_id) > page.after.as_ref()
+            );
             page.after = rows.last().map(|row| row.spec_id.clone());
             left_out += rows.len();
             if !more {
@@ -244,7 +262,10 @@ on_both! {
         }
         assert_eq!(left_out, MANY - want.len());
         let stored = read!(db, conn => selection::get(conn, "smoke")).unwrap();
-        assert_eq!((usize::try_from(stored.selected).unwrap(), usize::try_from(stored.masked).unwrap()), (want.len(), left_out));
+        assert_eq!(
+            (usize::try_from(stored.selected).unwrap(), usize::try_from(stored.masked).unwrap()),
+            (want.len(), left_out)
+        );
     }
 
     async fn of_many_at_once_one_stays_whole(db: TestDb) {
@@ -275,6 +296,9 @@ on_both! {
         let (rows, _) = read!(db, conn => selection::masked(conn, "smoke", None, &everything()));
         let reason = json!({"type": "ids", "writer": writer});
         assert!(rows.len() == 100 && rows.iter().all(|row| row.reason == Some(Verbatim(reason.clone()))));
-        assert_eq!(read!(db, conn => selection::report(conn, "smoke", 9)), [Reported { reason: Verbatim(reason), specs: 100 }]);
+        assert_eq!(
+            read!(db, conn => selection::report(conn, "smoke", 9)),
+            [Reported { reason: Verbatim(reason), specs: 100 }]
+        );
     }
 }

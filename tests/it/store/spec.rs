@@ -33,8 +33,8 @@ fn in_file(id: &str, file: &str) -> Spec {
     Spec { file_path: file.into(), family: "t".into(), ..a_spec(id, &[]) }
 }
 
-fn edge(spec: &str, position: i64, dependency: &str, wanted: &str) -> Edge {
-    Edge { spec_id: spec.into(), position, dependency_id: dependency.into(), wanted: wanted.into() }
+fn edge(spec: &str, place: i64, dependency: &str, wanted: &str) -> Edge {
+    Edge { spec_id: spec.into(), place, dependency_id: dependency.into(), wanted: wanted.into() }
 }
 
 /// Makes the next revision of these specs.
@@ -65,7 +65,10 @@ on_both! {
         assert_eq!(committed!(db, conn => spec::lock(conn)), State { revision: 0, specs: 0 });
         assert_eq!(read!(db, conn => spec::get(conn, "aaaa0001")), None);
         assert_eq!(read!(db, conn => spec::list(conn, &Stretch { limit: 9, after: None })), (vec![], false));
-        assert_eq!(read!(db, conn => spec::changed_since(conn, 0, &Stretch { limit: 9, after: None })), (vec![], false));
+        assert_eq!(
+            read!(db, conn => spec::changed_since(conn, 0, &Stretch { limit: 9, after: None })),
+            (vec![], false)
+        );
         assert_eq!(all_edges(&db).await, []);
         assert_eq!(put(&db, &[]).await, Written { created: 0, replaced: 0 });
         assert_eq!(read!(db, conn => spec::existing(conn, &["aaaa0001", ""])), Vec::<String>::new());
@@ -75,8 +78,10 @@ on_both! {
     async fn a_spec_comes_back_as_it_was_put(db: TestDb) {
         let db = db.open().await;
         let values = json!({
-            "np": 4, "whole": 2.0, "huge": 1e16, "hugest": 1e300, "tiny": 1e-7, "zero": -0.0, "most": u64::MAX, "least": i64::MIN,
-            "sum": 0.1 + 0.2, "text": "ä\"'\\\u{1F600}\u{7f} \n", "none": null, "yes": true, "list": [[], {}, {"b": 1, "a": 2.50}],
+            "np": 4, "whole": 2.0, "huge": 1e16, "hugest": 1e300, "tiny": 1e-7, "zero": -0.0, "most": u64::MAX,
+            "least": i64::MIN,
+            "sum": 0.1 + 0.2, "text": "ä\"'\\\u{1F600}\u{7f} \n", "none": null, "yes": true,
+            "list": [[], {}, {"b": 1, "a": 2.50}],
         });
         let mut full = a_spec("aaaa0001", &[("aaaa0002", "success"), ("aaaa0002", "*"), ("ffffffff", "SKIP")]);
         full.parameters = serde_json::from_value(values.clone()).unwrap();
@@ -112,11 +117,14 @@ on_both! {
         assert_eq!((stored.created_at, stored.updated_at, stored.revision), (at(1), at(2), 2));
         assert_eq!(stored.document.0, a);
         // Those that wait for it stay, as does their order; nothing is left of what it waited for before.
-        assert_eq!(all_edges(&db).await, [
-            edge("aaaa0001", 0, "dddd0000", "FAIL"),
-            edge("aaaa0001", 1, "aaaa0002", "success"),
-            edge("aaaa0002", 0, "aaaa0001", "*"),
-        ]);
+        assert_eq!(
+            all_edges(&db).await,
+            [
+                edge("aaaa0001", 0, "dddd0000", "FAIL"),
+                edge("aaaa0001", 1, "aaaa0002", "success"),
+                edge("aaaa0002", 0, "aaaa0001", "*"),
+            ]
+        );
     }
 
     async fn of_two_of_one_id_in_one_call_the_later_counts(db: TestDb) {
@@ -178,7 +186,7 @@ on_both! {
         let mut page = Stretch { limit: 7_000, after: None };
         loop {
             let (rows, more) = read!(db, conn => spec::edges(conn, None, &page));
-            page.after = rows.last().map(|row| (row.spec_id.clone(), row.position));
+            page.after = rows.last().map(|row| (row.spec_id.clone(), row.place));
             edges.extend(rows);
             if !more {
                 break;
@@ -189,7 +197,7 @@ on_both! {
             .iter()
             .flat_map(|spec| (0..).zip(&spec.dependencies).map(|(n, on)| edge(&spec.id, n, &on.id, &on.when)))
             .collect();
-        want.sort_by(|a, b| (&a.spec_id, a.position).cmp(&(&b.spec_id, b.position)));
+        want.sort_by(|a, b| (&a.spec_id, a.place).cmp(&(&b.spec_id, b.place)));
         assert!(edges == want);
 
         // Of given ids, more of them than one statement takes, with pages that end where they like.
@@ -200,7 +208,7 @@ on_both! {
         loop {
             let (rows, more) = read!(db, conn => spec::edges(conn, Some(&asked), &page));
             assert!(rows.len() == 4_999 || !more);
-            page.after = rows.last().map(|row| (row.spec_id.clone(), row.position));
+            page.after = rows.last().map(|row| (row.spec_id.clone(), row.place));
             edges.extend(rows);
             if !more {
                 break;
@@ -217,7 +225,7 @@ on_both! {
     async fn ids_that_are_asked_for_twice_are_found_once(db: TestDb) {
         let db = db.open().await;
         put(&db, &[&a_spec("aaaa0001", &[]), &a_spec("aaaa0002", &[])]).await;
-        let asked = ["aaaa0002", "aaaa0001", "aaaa0002", "eeee0000", "", "AAAA0001", "a\"b'\\", "\u{1F600}"];
+        let asked = ["aaaa0002", "aaaa0001", "aaaa0002", "eeee0000", "", "AAAA0001", "a\"b'\\", "\0", "\u{1F600}"];
         let mut found = read!(db, conn => spec::existing(conn, &asked));
         found.sort();
         assert_eq!(found, ["aaaa0001", "aaaa0002"]);
@@ -232,10 +240,16 @@ on_both! {
         let ids = ["00000000", "0000000000", "abc00000", "abc00001", "abcfffff", "abd00000", "ff000000", "ffffffff"];
         let specs: Vec<Spec> = ids.iter().map(|id| a_spec(id, &[])).collect();
         put(&db, &specs.iter().collect::<Vec<_>>()).await;
-        for prefix in ["0", "00000000", "0000000000", "a", "abc", "abcf", "abd", "abe", "f", "ff", "ffffffff", "fffffffff", "1"] {
+        for prefix in
+            ["0", "00000000", "0000000000", "a", "abc", "abcf", "abd", "abe", "f", "ff", "ffffffff", "fffffffff", "1"]
+        {
             for limit in [1, 2, 100] {
-                let want: Vec<&str> =
-                    ids.iter().copied().filter(|id| id.starts_with(prefix)).take(usize::try_from(limit).unwrap()).collect();
+                let want: Vec<&str> = ids
+                    .iter()
+                    .copied()
+                    .filter(|id| id.starts_with(prefix))
+                    .take(usize::try_from(limit).unwrap())
+                    .collect();
                 let prefix = Prefix::parse(prefix).unwrap();
                 assert_eq!(read!(db, conn => spec::with_prefix(conn, &prefix, limit)), want, "{prefix:?} {limit}");
             }
@@ -286,7 +300,8 @@ on_both! {
             let (rows, more) = read!(db, conn => spec::changed_since(conn, since, &page));
             (rows.into_iter().map(|row| (row.revision, row.document.0.id)).collect::<Vec<_>>(), more)
         };
-        let [first, second, third] = [(1, "cccc0000"), (2, "bbbb0000"), (3, "aaaa0000")].map(|(n, id)| (n, id.to_owned()));
+        let [first, second, third] =
+            [(1, "cccc0000"), (2, "bbbb0000"), (3, "aaaa0000")].map(|(n, id)| (n, id.to_owned()));
         assert_eq!(page(0, 9, None).await, (vec![first.clone(), second.clone(), third.clone()], false));
         assert_eq!(page(0, 2, None).await, (vec![first, second.clone()], true));
         assert_eq!(page(0, 2, Some((2, "bbbb0000"))).await, (vec![third.clone()], false));
@@ -305,7 +320,8 @@ on_both! {
         ];
         put(&db, &specs.iter().collect::<Vec<_>>()).await;
         let of = async |id, limit, after: Option<&str>| {
-            read!(db, conn => spec::dependents(conn, id, &Stretch { limit, after: after.map(str::to_owned) }))
+            let page = Stretch { limit, after: after.map(str::to_owned) };
+            read!(db, conn => spec::dependents(conn, id, &page))
         };
         let all = vec!["aaaa0001".to_owned(), "aaaa0002".to_owned(), "aaaa0003".to_owned()];
         assert_eq!(of("ffffffff", 9, None).await, (all.clone(), false));

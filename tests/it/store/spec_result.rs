@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 use testyard::domain::spec_result::result::{SpecNames, SpecResult, history, newest};
 use testyard::domain::spec_result::status::{CaseStatus, Category, Status};
+use testyard::domain::words::Word as _;
 use testyard::store::page::Stretch;
 use testyard::store::spec_result::{Filter, Recorded, Stored};
 use testyard::store::{Db, spec_result};
@@ -80,7 +81,8 @@ on_both! {
     async fn a_result_comes_back_as_it_was_recorded(db: TestDb) {
         let db = db.open().await;
         let measurements = json!({
-            "": 1e16, "zero": -0.0, "most": u64::MAX, "tiny": 5e-324, "ä\u{1F600}": {"b": [null, true, {}], "a": "\n\u{7f}'\"\\"},
+            "": 1e16, "zero": -0.0, "most": u64::MAX, "tiny": 5e-324,
+            "ä\u{1F600}": {"b": [null, true, {}], "a": "\n\u{7f}'\"\\"},
         });
         let full = SpecResult {
             status: CaseStatus::of(Status::Failed).with_code(3).because("it's\n\"red\"\u{1b}[1m\u{1F600}"),
@@ -88,8 +90,15 @@ on_both! {
             ..result_of("ä/1", "aaaa0001", "2026-02-01T10-00-00.000001")
         };
         let bare = SpecResult {
-            id: "2".into(), spec_id: "not hexadecimal".into(), session: "\u{1F600}".into(), names: None, workspace: None,
-            status: CaseStatus::pending(), submitted_at: None, started_at: None, finished_at: None,
+            id: "2".into(),
+            spec_id: "not hexadecimal".into(),
+            session: "\u{1F600}".into(),
+            names: None,
+            workspace: None,
+            status: CaseStatus::pending(),
+            submitted_at: None,
+            started_at: None,
+            finished_at: None,
             measurements: serde_json::Map::new(),
         };
         let ready = SpecResult { id: "3".into(), status: CaseStatus::ready(), ..full.clone() };
@@ -104,7 +113,6 @@ on_both! {
             assert_eq!(serde_json::to_string(&stored.result).unwrap(), serde_json::to_string(result).unwrap());
         }
         // Every status, each with a code of its own.
-        use testyard::domain::words::Word as _;
         for (n, status) in (100..).zip(Status::ALL) {
             let result = with_status(result_of(&n.to_string(), "bbbb0001", "s"), *status);
             record(&db, std::slice::from_ref(&result)).await;
@@ -126,7 +134,10 @@ on_both! {
         let result = result_of("1", "a", "s");
         let other = with_status(result.clone(), Status::Failed);
         assert_eq!(record(&db, &[result.clone(), result.clone(), other.clone()]).await, [New(1), Same(1), Conflict(1)]);
-        assert_eq!(record(&db, &[other, result.clone(), result_of("2", "a", "s")]).await, [Conflict(1), Same(1), New(2)]);
+        assert_eq!(
+            record(&db, &[other, result.clone(), result_of("2", "a", "s")]).await,
+            [Conflict(1), Same(1), New(2)]
+        );
         // It does not become live again.
         assert_eq!(record(&db, std::slice::from_ref(&result)).await, [Same(1)]);
         assert_eq!(live(&db).await, [("1".to_owned(), false), ("2".to_owned(), true)].into());
@@ -150,10 +161,16 @@ on_both! {
         let db = db.open().await;
         let one = |id, spec, session| result_of(id, spec, session);
         assert_eq!(
-            record(&db, &[one("1", "a", "s"), one("2", "a", "s"), one("3", "b", "s"), one("4", "a", "t"), one("5", "a", "s")]).await,
+            record(
+                &db,
+                &[one("1", "a", "s"), one("2", "a", "s"), one("3", "b", "s"), one("4", "a", "t"), one("5", "a", "s")]
+            )
+            .await,
             [New(1), New(2), New(3), New(4), New(5)]
         );
-        let are = |live: &BTreeMap<String, bool>| live.iter().filter(|(_, live)| **live).map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let are = |live: &BTreeMap<String, bool>| {
+            live.iter().filter(|(_, live)| **live).map(|(id, _)| id.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(are(&live(&db).await), ["3", "4", "5"]);
         record(&db, &[one("6", "a", "s"), one("7", "c", "s"), one("8", "b", "s"), one("9", "b", "s")]).await;
         assert_eq!(are(&live(&db).await), ["4", "6", "7", "9"]);
@@ -163,7 +180,8 @@ on_both! {
     async fn the_newest_is_of_the_greatest_session_by_its_bytes(db: TestDb) {
         let db = db.open().await;
         let sessions = ["run10", "run9", "Run99", "ru", "run9"];
-        let results: Vec<SpecResult> = (1..).zip(sessions).map(|(n, session)| result_of(&n.to_string(), "a", session)).collect();
+        let results: Vec<SpecResult> =
+            (1..).zip(sessions).map(|(n, session)| result_of(&n.to_string(), "a", session)).collect();
         record(&db, &results).await;
         assert_eq!(newest_ids(&db, &["a"]).await, ["5"]);
         for (n, session) in (6..).zip(["\u{fffd}", "\u{1F600}", "é", "e\u{301}"]) {
@@ -176,7 +194,9 @@ on_both! {
             let page = Stretch { limit, after: after.map(str::to_owned) };
             let (rows, more) = read!(db, conn => spec_result::newest_all(conn, &page));
             let (standings, also) = read!(db, conn => spec_result::standings(conn, &page));
-            assert!(standings.iter().map(|standing| standing.number).eq(rows.iter().map(|row| row.number)) && more == also);
+            assert!(
+                standings.iter().map(|standing| standing.number).eq(rows.iter().map(|row| row.number)) && more == also
+            );
             (rows.into_iter().map(|row| row.result.id).collect::<Vec<_>>(), more)
         };
         let strings = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
@@ -192,8 +212,16 @@ on_both! {
     async fn histories_go_by_session(db: TestDb) {
         let db = db.open().await;
         let results = [
-            ("1", "ab", "s3"), ("2", "ab", "s1"), ("3", "ab", "s2"), ("4", "ab", "s2"), ("5", "ac", "s2"), ("6", "a", "s2"),
-            ("7", "b", "s0"), ("8", "a%", "s9"), ("9", "AB", "s0"), ("10", "a_b", "s0"),
+            ("1", "ab", "s3"),
+            ("2", "ab", "s1"),
+            ("3", "ab", "s2"),
+            ("4", "ab", "s2"),
+            ("5", "ac", "s2"),
+            ("6", "a", "s2"),
+            ("7", "b", "s0"),
+            ("8", "a%", "s9"),
+            ("9", "AB", "s0"),
+            ("10", "a_b", "s0"),
         ];
         let results: Vec<SpecResult> = results.iter().map(|(id, spec, session)| result_of(id, spec, session)).collect();
         record(&db, &results).await;
@@ -215,7 +243,8 @@ on_both! {
         assert_eq!(page("a%", 9, None).await, ("8".into(), false));
         assert_eq!(page("A", 9, None).await, ("9".into(), false));
         assert_eq!(page("\u{10ffff}", 9, None).await, (String::new(), false));
-        let (rows, more) = read!(db, conn => spec_result::history(conn, &["ab"], &Stretch { limit: 1, after: Some(("s1".into(), "ab".into())) }));
+        let second = Stretch { limit: 1, after: Some(("s1".into(), "ab".into())) };
+        let (rows, more) = read!(db, conn => spec_result::history(conn, &["ab"], &second));
         assert_eq!((ids(&rows), more), (vec!["4"], true));
     }
 
@@ -244,7 +273,10 @@ on_both! {
         assert_eq!(of(Filter { live: Some(true), ..any() }, 9, None).await.0, "6 5 3 2");
         assert_eq!(of(Filter { live: Some(false), ..any() }, 9, None).await.0, "4 1");
         let all = Filter {
-            spec_id: Some("a".into()), session: Some("t".into()), category: Some(Category::Fail), status: Some(Status::Failed),
+            spec_id: Some("a".into()),
+            session: Some("t".into()),
+            category: Some(Category::Fail),
+            status: Some(Status::Failed),
             live: Some(true),
         };
         assert_eq!(of(all.clone(), 9, None).await.0, "6");
@@ -302,7 +334,9 @@ on_both! {
                 let spec = &specs[usize::try_from(draw(7)).unwrap()];
                 let mut result = result_of(&id, spec, sessions[usize::try_from(draw(5)).unwrap()]);
                 let brought_again = came.iter().position(|known| known.id == id);
-                if let Some(place) = brought_again && draw(2) == 0 {
+                if let Some(place) = brought_again
+                    && draw(2) == 0
+                {
                     result = came[place].clone();
                 }
                 expected.push(match brought_again {
@@ -355,6 +389,8 @@ on_both! {
         }
         let want: Vec<&SpecResult> = newest(&results).into_values().collect();
         assert_eq!(found.len(), MANY / 3);
-        assert!(found.iter().zip(want).all(|(found, want)| found.spec_id == want.spec_id && found.session == want.session));
+        assert!(
+            found.iter().zip(want).all(|(found, want)| found.spec_id == want.spec_id && found.session == want.session)
+        );
     }
 }

@@ -42,7 +42,10 @@ on_both! {
                     let mut results: Vec<SpecResult> = ["a", "b", "c"]
                         .iter()
                         .map(|spec| result_of(&format!("{spec}-{writer}-{round}"), spec, "s"))
-                        .chain([result_of(&format!("shared-{round}"), "a", "s"), result_of(&format!("also-{round}"), "d", "s")])
+                        .chain([
+                            result_of(&format!("shared-{round}"), "a", "s"),
+                            result_of(&format!("also-{round}"), "d", "s"),
+                        ])
                         .collect();
                     let start = writer % results.len();
                     results.rotate_left(start);
