@@ -5,6 +5,7 @@
 //! it, so that the command line works on a database as the service does.
 
 pub mod find;
+pub mod generate;
 pub mod index;
 pub mod put;
 pub mod result;

@@ -210,13 +210,13 @@ impl Contents for StoredContents {
 async fn chosen(table: Arc<Table>, rules: Vec<Rule>, gathered: Gathered) -> Result<Chosen> {
     blocking(move || {
         let facts = Facts { contents: &gathered.contents, history: &gathered.history };
-        select(&table, &rules, &facts).map(|selection| Chosen::of(&selection)).map_err(refused)
+        select(&table, &rules, &facts).map(|selection| Chosen::of(&selection)).map_err(|error| refused(&error))
     })
     .await
 }
 
-fn refused(error: SelectError) -> AppError {
-    let pointer = match &error {
+fn refused(error: &SelectError) -> AppError {
+    let pointer = match error {
         SelectError::Syntax { rule, .. } | SelectError::BadRegex { rule, .. } => format!("/rules/{rule}"),
         SelectError::Type { .. }
         | SelectError::SlowRegex { .. }

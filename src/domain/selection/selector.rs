@@ -8,6 +8,7 @@
 //! [`Selection::runnable`] has no masked ones.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -395,7 +396,7 @@ fn json_ascii(text: &str) -> String {
         } else {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
-                ascii.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(ascii, "\\u{unit:04x}");
             }
         }
     }

@@ -9,6 +9,7 @@
 
 pub mod check;
 pub mod document;
+pub mod generate;
 pub mod id;
 pub mod limits;
 pub mod name;

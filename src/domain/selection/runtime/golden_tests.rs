@@ -86,8 +86,8 @@ fn replay(golden: &Value) {
     }
     match (selector.apply(&asked, &pool(given)), expected_error) {
         (Ok(()), None) => {}
-        (Err(RuntimeError::NoFile { .. }), Some("io")) => return,
-        (Err(RuntimeError::InvalidAmount { .. }), Some("invalid_resource_value")) => return,
+        (Err(RuntimeError::NoFile { .. }), Some("io"))
+        | (Err(RuntimeError::InvalidAmount { .. }), Some("invalid_resource_value")) => return,
         // Less than nothing is no amount, which Canary takes for one.
         (Err(RuntimeError::InvalidAmount { error, .. }), None) if error.value.starts_with('-') => return,
         (found, _) => panic!("{name}: {found:?}, want {expect}"),

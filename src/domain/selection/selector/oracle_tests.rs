@@ -76,14 +76,14 @@ fn rule() -> impl Strategy<Value = Rule> {
 }
 
 /// Why a spec does not pass a rule, if it does not; an error in words.
-fn asked(spec: &Spec, test: &Test) -> Result<Option<Reason>, String> {
-    Ok(match test {
-        Test::Keyword { expressions } => {
-            if expressions.iter().any(|text| text == ":all:") {
+fn asked(spec: &Spec, of: &Test) -> Result<Option<Reason>, String> {
+    Ok(match of {
+        Test::Keyword { expressions: texts } => {
+            if texts.iter().any(|text| text == ":all:") {
                 return Ok(None);
             }
             let implicit = spec.implicit_keywords();
-            for text in expressions {
+            for text in texts {
                 let expression = keyword::Expression::parse(text).map_err(|error| error.to_string())?;
                 let keywords = spec.keywords.iter().chain(&implicit).map(String::as_str);
                 if !expression.matches(keywords) {
