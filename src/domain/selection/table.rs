@@ -16,6 +16,9 @@ use crate::domain::selection::keyword::lower_case;
 use crate::domain::selection::texts::{Interner, Lists, Texts, number};
 use crate::domain::spec::Spec;
 
+#[cfg(test)]
+mod tests;
+
 /// The specs that are selected from. It does not change.
 #[derive(Debug, Default)]
 pub struct Table {
