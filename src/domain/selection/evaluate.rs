@@ -13,6 +13,7 @@ use crate::domain::selection::reason::Reason;
 use crate::domain::selection::rule::{Affects, Past, Rule, Test, in_order, is_off};
 use crate::domain::selection::selector::SelectError;
 use crate::domain::selection::table::Table;
+use crate::domain::selection::texts::number;
 use crate::domain::spec_result::status::Category;
 
 /// How many steps back a pattern may take in one line.
@@ -35,6 +36,37 @@ pub(super) struct Prepared<'r> {
 pub(super) struct Stopped {
     pub(super) reached: usize,
     pub(super) error: SelectError,
+}
+
+/// What did not pass a rule, in the order of the specs, and why: each reason once.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    pub(super) reasons: Vec<Reason>,
+    /// Specs and the places of their reasons.
+    pub(super) specs: Vec<(u32, u32)>,
+}
+
+impl LeftOut {
+    fn reason(&mut self, reason: Reason) -> u32 {
+        self.reasons.push(reason);
+        number(self.reasons.len() - 1)
+    }
+
+    /// Adds what fails of these specs, for one reason.
+    fn extend(&mut self, specs: &[u32], reason: Reason, mut fails: impl FnMut(u32) -> bool) {
+        let reason = self.reason(reason);
+        self.specs.extend(specs.iter().filter(|spec| fails(**spec)).map(|spec| (*spec, reason)));
+    }
+
+    /// Adds a spec for a reason of its own.
+    fn push(&mut self, spec: u32, reason: Reason) {
+        let reason = self.reason(reason);
+        self.specs.push((spec, reason));
+    }
+
+    fn sort(&mut self) {
+        self.specs.sort_unstable();
+    }
 }
 
 /// The rules in the order in which they are asked.
@@ -62,12 +94,9 @@ pub(super) fn failing(
     table: &Table,
     facts: &Facts<'_>,
     open: &[u32],
-    left_out: &mut Vec<(u32, Reason)>,
+    left_out: &mut LeftOut,
 ) -> Result<(), Stopped> {
     let place = prepared.place;
-    let mut leave_out = |failing: &mut dyn FnMut(u32) -> bool, reason: &Reason| {
-        left_out.extend(open.iter().filter(|spec| failing(**spec)).map(|spec| (*spec, reason.clone())));
-    };
     match &prepared.rule.test {
         Test::Keyword { expressions } => keywords(place, expressions, table, open, left_out)?,
         Test::Parameter { expression } => parameters(place, expression, table, open, left_out)?,
@@ -76,14 +105,14 @@ pub(super) fn failing(
             for spec in ids.iter().flat_map(|prefix| table.with_prefix(prefix)) {
                 wanted.insert(*spec);
             }
-            leave_out(&mut |spec| !wanted.contains(spec), &Reason::ids(ids));
+            left_out.extend(open, Reason::ids(ids), |spec| !wanted.contains(spec));
         }
         Test::Owners { owners } => {
             let owners: BTreeSet<&String> = owners.iter().collect();
             let wanted: Vec<bool> = table.owners.iter().map(|(_, owner)| owners.contains(&owner.to_owned())).collect();
             let is_wanted = |owner: &u32| wanted.get(*owner as usize).copied().unwrap_or_default();
             let reason = Reason::Owner { owners: owners.into_iter().cloned().collect() };
-            leave_out(&mut |spec| !table.spec_owners.get(spec).iter().any(is_wanted), &reason);
+            left_out.extend(open, reason, |spec| !table.spec_owners.get(spec).iter().any(is_wanted));
         }
         Test::Prefix { prefixes } => {
             let begins = |path: &str| prefixes.iter().any(|prefix| path.starts_with(prefix.as_str()));
@@ -92,7 +121,7 @@ pub(super) fn failing(
                 let file = table.spec_file.get(spec as usize).copied().unwrap_or(u32::MAX);
                 wanted.get(file as usize).copied().unwrap_or_default()
             };
-            leave_out(&mut |spec| !passes(spec), &Reason::Prefix { prefixes: prefixes.clone() });
+            left_out.extend(open, Reason::Prefix { prefixes: prefixes.clone() }, |spec| !passes(spec));
         }
         Test::Regex { pattern } => {
             if let Some(regex) = &prepared.pattern {
@@ -103,20 +132,29 @@ pub(super) fn failing(
         Test::View { globs } => {
             let compiled: Vec<Glob> = globs.iter().map(|glob| Glob::new(glob)).collect();
             let matches = |spec: u32| compiled.iter().any(|glob| glob.matches(table.view(spec)));
-            leave_out(&mut |spec| !matches(spec), &Reason::View { globs: globs.clone() });
+            left_out.extend(open, Reason::View { globs: globs.clone() }, |spec| !matches(spec));
         }
         Test::History { want, latest, slow_s } => {
             let latest = latest.unwrap_or(LATEST);
             let slow_s = slow_s.unwrap_or(SLOW_S);
+            let mut known: HashMap<String, u32> = HashMap::new();
             for spec in open {
                 if let Err(is) = past(*want, facts, *spec, latest, slow_s) {
-                    left_out.push((*spec, Reason::History { want: *want, is }));
+                    let reason = match known.get(&is) {
+                        Some(reason) => *reason,
+                        None => {
+                            let reason = left_out.reason(Reason::History { want: *want, is: is.clone() });
+                            known.insert(is, reason);
+                            reason
+                        }
+                    };
+                    left_out.specs.push((*spec, reason));
                 }
             }
         }
         Test::Changed { paths, affects } => {
             if let Some(affected) = affected(table, paths, affects) {
-                leave_out(&mut |spec| !affected.contains(spec), &Reason::NotAffected);
+                left_out.extend(open, Reason::NotAffected, |spec| !affected.contains(spec));
             }
         }
         Test::Budget { seconds } => budget(*seconds, table, facts, open, left_out),
@@ -129,12 +167,11 @@ fn keywords(
     expressions: &[String],
     table: &Table,
     open: &[u32],
-    left_out: &mut Vec<(u32, Reason)>,
+    left_out: &mut LeftOut,
 ) -> Result<(), Stopped> {
     if is_off(expressions) {
         return Ok(());
     }
-    let mut failed: Vec<(u32, Reason)> = Vec::new();
     let mut still_open = open.to_vec();
     let mut stopped = None;
     // As with rules: a spec that does not pass one expression is not asked the next.
@@ -148,23 +185,19 @@ fn keywords(
             }
         };
         let columns: Vec<NodeSet> = expression.names().iter().map(|name| having(table, name)).collect();
-        let reason = Reason::Keyword { expression: text.clone() };
+        let reason = left_out.reason(Reason::Keyword { expression: text.clone() });
         still_open.retain(|spec| {
             let holds =
                 expression.evaluate(|name| columns.get(name).is_some_and(|specs: &NodeSet| specs.contains(*spec)));
             if !holds {
-                failed.push((*spec, reason.clone()));
+                left_out.specs.push((*spec, reason));
             }
             holds
         });
     }
-    failed.sort_by_key(|(spec, _)| *spec);
-    let Some((at, error)) = stopped else {
-        left_out.append(&mut failed);
-        return Ok(());
-    };
-    failed.retain(|(spec, _)| *spec < at);
-    left_out.append(&mut failed);
+    left_out.sort();
+    let Some((at, error)) = stopped else { return Ok(()) };
+    left_out.specs.retain(|(spec, _)| *spec < at);
     Err(Stopped { reached: open.partition_point(|spec| *spec < at), error })
 }
 
@@ -179,13 +212,7 @@ fn having(table: &Table, name: &Glob) -> NodeSet {
     having
 }
 
-fn parameters(
-    place: usize,
-    text: &str,
-    table: &Table,
-    open: &[u32],
-    left_out: &mut Vec<(u32, Reason)>,
-) -> Result<(), Stopped> {
+fn parameters(place: usize, text: &str, table: &Table, open: &[u32], left_out: &mut LeftOut) -> Result<(), Stopped> {
     if open.is_empty() {
         return Ok(());
     }
@@ -197,7 +224,7 @@ fn parameters(
     let asked: Vec<Option<u32>> = expression.names().iter().map(|name| names.get(name.as_str()).copied()).collect();
     // What was found for values is the same for every spec that has these.
     let mut known: HashMap<Vec<Option<u32>>, bool> = HashMap::new();
-    let reason = Reason::Parameter { expression: text.to_owned() };
+    let reason = left_out.reason(Reason::Parameter { expression: text.to_owned() });
     for (reached, spec) in open.iter().enumerate() {
         let has = table.spec_parameters.get(*spec);
         let value = |name: &Option<u32>| {
@@ -219,7 +246,7 @@ fn parameters(
             holds
         };
         if !holds {
-            left_out.push((*spec, reason.clone()));
+            left_out.specs.push((*spec, reason));
         }
     }
     Ok(())
@@ -235,12 +262,13 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn failing(&self, open: &[u32], left_out: &mut Vec<(u32, Reason)>) -> Result<(), Stopped> {
+    fn failing(&self, open: &[u32], left_out: &mut LeftOut) -> Result<(), Stopped> {
         let mut known: HashMap<u32, Option<bool>> = HashMap::new();
+        let reason = left_out.reason(Reason::Regex { pattern: self.pattern.to_owned() });
         for (reached, spec) in open.iter().enumerate() {
             let found = self.found(*spec, &mut known).map_err(|error| Stopped { reached, error })?;
             if !found {
-                left_out.push((*spec, Reason::Regex { pattern: self.pattern.to_owned() }));
+                left_out.specs.push((*spec, reason));
             }
         }
         Ok(())
@@ -355,7 +383,7 @@ fn affected(table: &Table, changed: &[String], affects: &[Affects]) -> Option<No
 }
 
 /// Leaves out what there is no time for, going through the specs in the order in which they could run.
-fn budget(seconds: u64, table: &Table, facts: &Facts<'_>, open: &[u32], left_out: &mut Vec<(u32, Reason)>) {
+fn budget(seconds: u64, table: &Table, facts: &Facts<'_>, open: &[u32], left_out: &mut LeftOut) {
     let mut is_open = NodeSet::new(table.len());
     for spec in open {
         is_open.insert(*spec);
@@ -376,10 +404,10 @@ fn budget(seconds: u64, table: &Table, facts: &Facts<'_>, open: &[u32], left_out
             left -= needs;
         } else {
             refused.insert(spec);
-            left_out.push((spec, Reason::OverBudget { needs_s: whole(needs), left_s: whole(left.floor()) }));
+            left_out.push(spec, Reason::OverBudget { needs_s: whole(needs), left_s: whole(left.floor()) });
         }
     }
-    left_out.sort_by_key(|(spec, _)| *spec);
+    left_out.sort();
 }
 
 /// Seconds in whole ones, rounded up.

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::digest::Digest;
 use crate::domain::graph::NodeSet;
-use crate::domain::selection::evaluate;
+use crate::domain::selection::evaluate::{self, LeftOut};
 use crate::domain::selection::facts::Facts;
 use crate::domain::selection::parameter::TypeError;
 use crate::domain::selection::reason::Reason;
@@ -190,16 +190,20 @@ impl<'t> Selector<'t> {
             if open.is_empty() {
                 break;
             }
-            let mut left_out = Vec::new();
-            if let Err(error) = evaluate::failing(rule, self.table, facts, &open, &mut left_out) {
+            let mut left_out = LeftOut::default();
+            if let Err(stopped) = evaluate::failing(rule, self.table, facts, &open, &mut left_out) {
                 // Specs before this one may still meet an error of a later rule, which then came first.
-                open.truncate(error.reached);
-                first_error = Some(error.error);
+                open.truncate(stopped.reached);
+                first_error = Some(stopped.error);
             }
-            let mut next = left_out.iter().map(|(spec, _)| *spec).peekable();
+            let mut next = left_out.specs.iter().map(|(spec, _)| *spec).peekable();
             open.retain(|spec| next.next_if_eq(spec).is_none());
-            for (spec, reason) in left_out {
-                self.mask(spec, reason);
+            let reasons: Vec<u32> = left_out.reasons.into_iter().map(|reason| self.masks.number(reason)).collect();
+            for (spec, reason) in left_out.specs {
+                if let Some(reason) = reasons.get(reason as usize) {
+                    self.masks.set(spec, *reason);
+                    self.excluded.insert(spec);
+                }
             }
         }
         first_error.map_or(Ok(()), Err)
