@@ -125,14 +125,15 @@ pub struct Partial {
     pub newest: Option<Standing>,
 }
 
-/// Every stored spec, or every one that is selected under a tag, by id, with its newest result.
+/// Every stored spec, or every one that is selected under a tag, by id, with its newest result. The tag
+/// [`ALL`](super::selection::ALL) stands for all.
 ///
 /// # Errors
 /// If the database fails. Under a tag that is not there nothing is selected.
 pub async fn partials(specs: &Specs, tag: Option<&str>) -> Result<Vec<Partial>> {
     let (_, table) = index::latest(specs).await?;
     let mut standing: BTreeMap<String, Standing> = standings(specs).await?;
-    let chosen = match tag {
+    let chosen = match tag.filter(|tag| *tag != super::selection::ALL) {
         Some(tag) => Some(super::selection::selected_ids(specs, tag).await?),
         None => None,
     };

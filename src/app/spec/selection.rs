@@ -476,10 +476,10 @@ pub struct Rerun {
     pub upstream_only: BTreeSet<String>,
 }
 
-/// The specs that a strategy picks, of all or of those that are selected under a tag.
+/// The specs that a strategy picks, of all or of those that are selected under a tag: of none if there is no such tag.
 ///
 /// # Errors
-/// [`AppError::NotFound`] for the tag.
+/// If the database fails.
 pub async fn rerun_roots(specs: &Specs, strategy: &Strategy, tag: Option<&str>) -> Result<BTreeSet<String>> {
     let partials = result::partials(specs, tag).await?;
     let (_, table) = index::latest(specs).await?;
