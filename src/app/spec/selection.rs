@@ -65,7 +65,8 @@ pub struct Made {
     pub report: Vec<Reported>,
 }
 
-/// Selects and stores under a tag what was selected and why not the others, over what was stored there.
+/// Selects and stores under a tag what was selected and why not the others, over what was stored there. When it was made is
+/// told by the service, so that a `created_on` in the metadata does not count.
 ///
 /// # Errors
 /// [`AppError::Faults`] for a tag that is none and for rules that are none, with pointers; [`AppError::Conflict`] if a spec
@@ -74,10 +75,11 @@ pub async fn put(
     specs: &Specs,
     tag: &str,
     wanted: Wanted,
-    metadata: Map<String, Json>,
+    mut metadata: Map<String, Json>,
     by: Option<String>,
 ) -> Result<Option<Made>> {
     check_tag(tag)?;
+    metadata.remove("created_on");
     check_metadata(&metadata)?;
     let now = specs.now();
     let (revision, table) = index::latest(specs).await?;
@@ -243,8 +245,8 @@ fn check_tag(tag: &str) -> Result<()> {
 }
 
 fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
-    let wrong = if metadata.contains_key("tag") || metadata.contains_key("created_on") {
-        "`tag` and `created_on` are told by the service"
+    let wrong = if metadata.contains_key("tag") {
+        "`tag` is told by the service"
     } else if serde_json::to_vec(metadata).map_or(0, |text| text.len()) > MAX_METADATA {
         "want at most 64 KiB"
     } else {
