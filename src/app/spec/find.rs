@@ -73,7 +73,7 @@ pub async fn resolve(specs: &Specs, text: &str) -> Result<String> {
 }
 
 /// The ids that these texts stand for, each once, in order. A text of [`WHOLE_ID`] digits and more stands for itself, stored
-/// or not.
+/// or not, also behind a `/` and in capitals.
 ///
 /// # Errors
 /// [`AppError::Faults`] with a pointer `/ids/N` for each that stands for none.
@@ -86,8 +86,10 @@ pub async fn resolve_many(specs: &Specs, texts: &[String]) -> Result<BTreeSet<St
     let mut ids = BTreeSet::new();
     let mut faults = Vec::new();
     for (place, text) in texts.iter().enumerate() {
-        if text.len() >= WHOLE_ID && Prefix::parse(text).is_ok_and(|prefix| prefix.as_str() == text) {
-            ids.insert(text.clone());
+        if let Ok(whole) = Prefix::parse(text)
+            && whole.as_str().len() >= WHOLE_ID
+        {
+            ids.insert(whole.as_str().to_owned());
             continue;
         }
         match resolve_in(conn, text).await? {
