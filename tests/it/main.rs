@@ -11,6 +11,7 @@ mod bridge_golden;
 mod bridge_rules;
 mod callbacks;
 mod callbacks_trust;
+mod canary_golden;
 mod catalogue;
 mod catalogue_attachments;
 mod catalogue_changes;
