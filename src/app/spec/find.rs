@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::app::spec::{Specs, index};
+use crate::app::spec::{Specs, index, selection};
 use crate::app::{AppError, Result, cut};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::glob::Glob;
@@ -12,6 +12,7 @@ use crate::domain::spec::Spec;
 use crate::domain::spec::prefix::Prefix;
 use crate::store;
 use crate::store::Conn;
+use crate::store::page::Stretch;
 use crate::store::spec::Stored;
 
 /// From how many digits on an id is taken for whole: it is not looked up, and stands for nothing if there is no such spec.
@@ -41,6 +42,16 @@ pub enum Unresolved {
     },
 }
 
+impl From<Unresolved> for AppError {
+    fn from(error: Unresolved) -> Self {
+        match error {
+            Unresolved::Invalid(_) => Self::Invalid(error.to_string()),
+            Unresolved::NotFound(id) => Self::NotFound { what: "spec", id },
+            Unresolved::Ambiguous { .. } => Self::Conflict(error.to_string()),
+        }
+    }
+}
+
 /// The id that a beginning of one stands for; a whole one for itself.
 ///
 /// # Errors
@@ -65,11 +76,7 @@ pub async fn resolve_in(conn: &mut Conn<'_>, text: &str) -> Result<Result<String
 /// [`AppError::Invalid`] if it is no beginning of an id.
 pub async fn resolve(specs: &Specs, text: &str) -> Result<String> {
     let mut db = specs.db.read().await?;
-    resolve_in(&mut db.conn(), text).await?.map_err(|error| match error {
-        Unresolved::Invalid(_) => AppError::Invalid(error.to_string()),
-        Unresolved::NotFound(id) => AppError::NotFound { what: "spec", id },
-        Unresolved::Ambiguous { .. } => AppError::Conflict(error.to_string()),
-    })
+    Ok(resolve_in(&mut db.conn(), text).await??)
 }
 
 /// The ids that these texts stand for, each once, in order. A text of [`WHOLE_ID`] digits and more stands for itself, stored
@@ -134,6 +141,52 @@ pub async fn load(specs: &Specs, texts: &[String], upstream: bool) -> Result<Vec
     Ok(found.into_iter().map(|stored| stored.document.0).collect())
 }
 
+/// Which specs a listing is of: those that are meant by all that is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Only these: whole ids or beginnings of ids. Without any, all.
+    pub ids: Vec<String>,
+    /// Only those that are selected under this tag.
+    pub tag: Option<String>,
+    /// And all that those depend on.
+    pub upstream: bool,
+}
+
+/// A page of the ids of the stored specs that are wanted, in order; the flag tells whether there are more.
+///
+/// # Errors
+/// As [`resolve_many`]; [`AppError::NotFound`] for the tag.
+pub async fn page(specs: &Specs, wanted: &Wanted, page: &Stretch<String>) -> Result<(Vec<String>, bool)> {
+    let fetch = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
+    let (_, table) = index::latest(specs).await?;
+    let by_id = table.by_id();
+    if wanted.ids.is_empty() && wanted.tag.is_none() {
+        let after = page.after.as_deref();
+        let from = after.map_or(0, |after| by_id.partition_point(|spec| table.id(*spec) <= after));
+        let ids = by_id.iter().skip(from).take(fetch).map(|spec| table.id(*spec).to_owned());
+        return Ok(page.cut(ids.collect()));
+    }
+    let mut ids = match &wanted.tag {
+        None => resolve_many(specs, &wanted.ids).await?,
+        Some(tag) => {
+            selection::must_be(specs, tag).await?;
+            let selected = selection::selected_ids(specs, tag).await?;
+            match wanted.ids.as_slice() {
+                [] => selected,
+                texts => resolve_many(specs, texts).await?.intersection(&selected).cloned().collect(),
+            }
+        }
+    };
+    let mut wanted_specs: Vec<u32> = ids.iter().filter_map(|id| table.place(id)).collect();
+    if wanted.upstream {
+        ids.extend(named(&table, &table.graph().upstream(wanted_specs.iter().copied())));
+        wanted_specs = ids.iter().filter_map(|id| table.place(id)).collect();
+    }
+    let ids = wanted_specs.into_iter().map(|spec| table.id(spec).to_owned());
+    let ids = ids.filter(|id| page.after.as_ref().is_none_or(|after| id > after));
+    Ok(page.cut(ids.take(fetch).collect()))
+}
+
 /// The ids of stored specs in a set, in order.
 fn named(table: &Table, set: &NodeSet) -> BTreeSet<String> {
     set.iter().filter(|node| *node < table.len()).map(|node| table.id(node).to_owned()).collect()
@@ -191,6 +244,28 @@ pub async fn graph(specs: &Specs) -> Result<BTreeMap<String, Vec<String>>> {
         graph.dependencies(spec).iter().map(|it| table.id_or_unknown(*it).to_owned()).collect()
     };
     Ok((0..table.len()).map(|spec| (table.id(spec).to_owned(), dependencies(spec))).collect())
+}
+
+/// A page of [`graph`], by spec; the flag tells whether there are more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn graph_page(specs: &Specs, of: &Stretch<String>) -> Result<(Vec<(String, Vec<String>)>, bool)> {
+    let (ids, more) = page(specs, &Wanted::default(), of).await?;
+    let (_, table) = index::latest(specs).await?;
+    let dependencies = |id: &String| {
+        let dependencies = table.place(id).map(|spec| table.graph().dependencies(spec)).unwrap_or_default();
+        dependencies.iter().map(|it| table.id_or_unknown(*it).to_owned()).collect()
+    };
+    Ok((
+        ids.into_iter()
+            .map(|id| {
+                let on = dependencies(&id);
+                (id, on)
+            })
+            .collect(),
+        more,
+    ))
 }
 
 /// A pattern for views.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use crate::app::spec::find::Unresolved;
 use crate::app::spec::{Specs, find, index};
 use crate::app::{App, AppError, Result, Write, Written};
 use crate::domain::catalogue::document::Fault;
@@ -112,6 +113,59 @@ async fn newest_of_all(specs: &Specs) -> Result<Vec<Stored>> {
     }
 }
 
+/// A page of [`newest`], by spec, and what the next page continues after. Of the specs that are asked for, those of a page
+/// may have fewer results than the page takes.
+///
+/// # Errors
+/// As [`newest`].
+pub async fn newest_page(
+    specs: &Specs,
+    texts: &[String],
+    upstream: bool,
+    page: &Stretch<String>,
+) -> Result<(Vec<Stored>, Option<String>)> {
+    if texts.is_empty() {
+        let mut db = specs.db.read().await?;
+        let (rows, more) = store::spec_result::newest_all(&mut db.conn(), page).await?;
+        let next = rows.last().filter(|_| more).map(|row| row.result.spec_id.clone());
+        return Ok((rows, next));
+    }
+    let mut ids: BTreeSet<String> = find::resolve_many(specs, texts).await?;
+    if upstream {
+        let seeds: Vec<String> = ids.iter().cloned().collect();
+        ids.extend(find::closure(specs, &seeds, find::Way::Up).await?.upstream);
+    }
+    let fetch = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
+    let ids = ids.into_iter().filter(|id| page.after.as_ref().is_none_or(|after| id > after)).take(fetch);
+    let (ids, more) = page.cut(ids.collect());
+    let mut db = specs.db.read().await?;
+    let rows = store::spec_result::newest(&mut db.conn(), &ids).await?;
+    Ok((rows, ids.last().filter(|_| more).cloned()))
+}
+
+/// A page of the live results of a spec, by session, which is what the next page continues after; the flag tells whether
+/// there are more. Results may be of a spec that is not stored: its whole id finds them.
+///
+/// # Errors
+/// As [`find::resolve`], unless there are results of a spec with exactly this id.
+pub async fn history(specs: &Specs, text: &str, page: &Stretch<String>) -> Result<(Vec<Stored>, bool)> {
+    let mut db = specs.db.read().await?;
+    let conn = &mut db.conn();
+    let (id, unresolved) = match find::resolve_in(conn, text).await? {
+        Ok(id) => (id, None),
+        Err(error @ Unresolved::Ambiguous { .. }) => return Err(error.into()),
+        // No result's spec has a NUL in its id, and PostgreSQL takes none in a question either.
+        Err(error) if text.contains('\0') => return Err(error.into()),
+        Err(error) => (text.to_owned(), Some(error)),
+    };
+    let after = page.after.as_ref().map(|session| (session.clone(), id.clone()));
+    let found = store::spec_result::history(conn, &[id.as_str()], &Stretch { limit: page.limit, after }).await?;
+    match unresolved {
+        Some(error) if found.0.is_empty() && page.after.is_none() => Err(error.into()),
+        _ => Ok(found),
+    }
+}
+
 /// What came of a spec, as far as a list of specs tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partial {
@@ -145,6 +199,40 @@ pub async fn partials(specs: &Specs, tag: Option<&str>) -> Result<Vec<Partial>> 
         newest: standing.remove(table.id(spec)),
     };
     Ok(table.by_id().iter().copied().filter(is_chosen).map(partial).collect())
+}
+
+/// A page of [`partials`], by spec; the flag tells whether there are more.
+///
+/// # Errors
+/// [`AppError::NotFound`] for the tag.
+pub async fn partials_page(specs: &Specs, tag: Option<&str>, page: &Stretch<String>) -> Result<(Vec<Partial>, bool)> {
+    let wanted = find::Wanted { tag: tag.map(str::to_owned), ..find::Wanted::default() };
+    let (ids, more) = find::page(specs, &wanted, page).await?;
+    let (_, table) = index::latest(specs).await?;
+    let mut db = specs.db.read().await?;
+    let newest = store::spec_result::newest(&mut db.conn(), &ids).await?;
+    let mut newest: BTreeMap<String, Standing> =
+        newest.into_iter().map(|stored| (stored.result.spec_id.clone(), standing(stored))).collect();
+    let partial = |id: String| {
+        let spec = table.place(&id)?;
+        let (view, file) = (table.view(spec).to_owned(), table.file(spec).to_owned());
+        Some(Partial { newest: newest.remove(&id), id, view, file })
+    };
+    Ok((ids.into_iter().filter_map(partial).collect(), more))
+}
+
+fn standing(stored: Stored) -> Standing {
+    let Stored { number, result, .. } = stored;
+    Standing {
+        number,
+        state: result.status.state(),
+        category: result.status.category(),
+        status: result.status.status(),
+        spec_id: result.spec_id,
+        session: result.session,
+        started_at: result.started_at,
+        finished_at: result.finished_at,
+    }
 }
 
 /// The newest result of every spec that has one.

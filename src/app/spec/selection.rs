@@ -237,6 +237,9 @@ fn check_tag(tag: &str) -> Result<()> {
         "want at most 200 characters"
     } else if tag.chars().any(char::is_control) {
         "want no control characters"
+    } else if matches!(tag, "." | "..") {
+        // Whoever reads an address takes them for directories, percent-encoded too.
+        "it cannot stand in an address: take another name"
     } else {
         return Ok(());
     };
@@ -287,6 +290,17 @@ pub async fn get(specs: &Specs, tag: &str) -> Result<Made> {
     let selection = store::selection::get(conn, tag).await?.ok_or_else(|| no_such(tag))?;
     let report = store::selection::report(conn, tag, MAX_GROUPS).await?;
     Ok(Made { selection, report })
+}
+
+/// Makes sure that there is a selection of this tag.
+///
+/// # Errors
+/// [`AppError::NotFound`].
+pub async fn must_be(specs: &Specs, tag: &str) -> Result<()> {
+    let mut db = specs.db.read().await?;
+    // No tag has a NUL, and PostgreSQL takes none in a question either.
+    let is_there = !tag.contains('\0') && store::selection::get(&mut db.conn(), tag).await?.is_some();
+    if is_there { Ok(()) } else { Err(no_such(tag)) }
 }
 
 /// Calls a selection otherwise.
@@ -483,6 +497,9 @@ pub struct Rerun {
 /// # Errors
 /// If the database fails.
 pub async fn rerun_roots(specs: &Specs, strategy: &Strategy, tag: Option<&str>) -> Result<BTreeSet<String>> {
+    if let Some(tag) = tag {
+        must_be(specs, tag).await?;
+    }
     let partials = result::partials(specs, tag).await?;
     let (_, table) = index::latest(specs).await?;
     let category = |partial: &result::Partial| partial.newest.as_ref().map(|newest| newest.category);
