@@ -51,8 +51,9 @@ pub struct Row {
 impl Row {
     /// The result that it holds.
     ///
-    /// Its own id follows from spec and session, so that it is the same result whenever it is read. Measurements that are no
-    /// numbers (`NaN`, `Infinity`), which Python writes and JSON has not, become null.
+    /// Its own id follows from all that stands in the row: the same row is the same result whenever it is read, and a row that
+    /// Canary has written anew since is another one, which takes the place of the first. Measurements that are no numbers
+    /// (`NaN`, `Infinity`), which Python writes and JSON has not, become null.
     ///
     /// # Errors
     /// If the status breaks the table of statuses, the measurements are no object, or something is larger than a result may
@@ -71,9 +72,8 @@ impl Row {
         let status =
             told.apply().map_err(|invalid| fault(&format!("/status/{}", invalid.member()), invalid.to_string()))?;
         let measurements = measurements(&self.measurements).map_err(|detail| fault("/measurements", detail))?;
-        let digest = Digest::of(format!("{}\0{}", self.spec_id, self.session).as_bytes());
         let result = SpecResult {
-            id: format!("canary-{digest}"),
+            id: format!("canary-{}", self.digest()),
             spec_id: self.spec_id.clone(),
             session: self.session.clone(),
             names: Some(SpecNames {
@@ -90,6 +90,32 @@ impl Row {
             measurements,
         };
         result.check().map(|()| result)
+    }
+
+    /// The SHA-256 of the row: of each column, in their order, the length of its text in bytes, a colon and the text.
+    fn digest(&self) -> Digest {
+        let (code, [submitted, started, finished]) =
+            (self.code.to_string(), [self.submitted, self.started, self.finished].map(|time| format!("{time:e}")));
+        let columns: [&str; 16] = [
+            &self.spec_id,
+            &self.spec_name,
+            &self.spec_fullname,
+            &self.file_root,
+            &self.file_path,
+            &self.session,
+            &self.workspace,
+            &self.state,
+            &self.category,
+            &self.status,
+            &self.reason,
+            &code,
+            &submitted,
+            &started,
+            &finished,
+            &self.measurements,
+        ];
+        let text: String = columns.iter().map(|column| format!("{}:{column}", column.len())).collect();
+        Digest::of(text.as_bytes())
     }
 }
 

@@ -34,7 +34,14 @@ fn a_row_becomes_a_result() {
     assert_eq!(result.started_at.unwrap().to_rfc3339(), "2026-11-29T13:35:22.124639+00:00");
     assert_eq!(Value::Object(result.measurements), json!({"a \"NaN\"": null, "b": [null, 1], "c": null, "d": "NaN\\"}));
     assert_eq!(row().read().unwrap().id, result.id);
-    assert_ne!(Row { session: "s".into(), ..row() }.read().unwrap().id, result.id);
+    for other in [
+        Row { session: "s".into(), ..row() },
+        Row { code: 1, ..row() },
+        Row { finished: 1_795_959_323.0, ..row() },
+        Row { workspace: "unit/a2026".into(), ..row() },
+    ] {
+        assert_ne!(other.read().unwrap().id, result.id, "a row that was written anew is another result");
+    }
 }
 
 #[test]
