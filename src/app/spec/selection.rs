@@ -47,6 +47,8 @@ pub enum Wanted {
     Rules(Vec<Rule>),
     /// Whole ids or beginnings of ids. None removes the selection.
     Ids(Vec<String>),
+    /// Whole ids, however short, of specs that need not be stored. None removes the selection.
+    WholeIds(BTreeSet<String>),
     /// A snapshot: what it has masked is left out, and nothing else. With `anyway` of other specs than it was taken of.
     Snapshot {
         /// The snapshot.
@@ -95,12 +97,14 @@ pub async fn put(
     match wanted {
         Wanted::Ids(texts) => {
             let ids = find::resolve_many(specs, &texts).await?;
-            if ids.is_empty() {
-                delete(specs, tag).await?;
+            if !store_ids(specs, &new(&[]), &ids).await? {
                 return Ok(None);
             }
-            let members: Vec<NewMember<'_>> = ids.iter().map(|id| NewMember { spec_id: id, mask: None }).collect();
-            store_members(specs, &new(&[]), &members).await?;
+        }
+        Wanted::WholeIds(ids) => {
+            if !store_ids(specs, &new(&[]), &ids).await? {
+                return Ok(None);
+            }
         }
         Wanted::Rules(rules) => {
             check_rules(&rules)?;
@@ -163,6 +167,17 @@ impl Chosen {
         let members: Vec<NewMember<'_>> = self.masks.iter().map(member).collect();
         store_members(specs, new, &members).await
     }
+}
+
+/// Stores a selection of these specs; of none removes it, and tells so.
+async fn store_ids(specs: &Specs, new: &NewSelection, ids: &BTreeSet<String>) -> Result<bool> {
+    if ids.is_empty() {
+        delete(specs, &new.tag).await?;
+        return Ok(false);
+    }
+    let members: Vec<NewMember<'_>> = ids.iter().map(|id| NewMember { spec_id: id, mask: None }).collect();
+    store_members(specs, new, &members).await?;
+    Ok(true)
 }
 
 async fn store_members(specs: &Specs, new: &NewSelection, members: &[NewMember<'_>]) -> Result<()> {
@@ -228,7 +243,7 @@ fn refused(error: &SelectError) -> AppError {
     AppError::Faults { what: "the rules".to_owned(), faults: vec![Fault { pointer, detail: error.to_string() }] }
 }
 
-fn check_tag(tag: &str) -> Result<()> {
+pub(super) fn check_tag(tag: &str) -> Result<()> {
     let wrong = if tag == ALL {
         "it stands for all specs: take another name"
     } else if tag.is_empty() {
@@ -247,7 +262,7 @@ fn check_tag(tag: &str) -> Result<()> {
     Err(AppError::Faults { what: format!("the tag `{}`", cut(tag, 80)), faults })
 }
 
-fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
+pub(super) fn check_metadata(metadata: &Map<String, Json>) -> Result<()> {
     let wrong = if metadata.contains_key("tag") {
         "`tag` is told by the service"
     } else if serde_json::to_vec(metadata).map_or(0, |text| text.len()) > MAX_METADATA {
