@@ -184,7 +184,7 @@ async fn edges(specs: &Specs, ids: &[String]) -> Value {
     let mut pairs = BTreeSet::new();
     loop {
         let (rows, more) = store::spec::edges(&mut specs.db.read().await.unwrap().conn(), of, &page).await.unwrap();
-        page.after = rows.last().map(|edge| (edge.spec_id.clone(), edge.position));
+        page.after = rows.last().map(|edge| (edge.spec_id.clone(), edge.place));
         pairs.extend(rows.into_iter().map(|edge| (edge.spec_id, edge.dependency_id)));
         if !more {
             return json!({"edges": pairs});

@@ -98,6 +98,24 @@ on_both! {
     }
 }
 
+on_both! {
+    async fn a_snapshot_sees_what_there_was_at_its_first_statement_and_writes_nothing(db: TestDb) {
+        let db = db.open().await;
+        let count = async |conn: &mut testyard::store::Conn<'_>| {
+            let (count,): (i64,) = conn.query("SELECT count(*) FROM build").fetch_one().await.unwrap();
+            count
+        };
+        let mut snapshot = db.snapshot().await.unwrap();
+        assert_eq!(count(&mut snapshot.conn()).await, 0);
+        committed!(db, conn => build::insert(conn, &[a_build(at(0))]));
+        assert_eq!(count(&mut snapshot.conn()).await, 0, "what others have written since");
+        assert!(build::insert(&mut snapshot.conn(), &[a_build(at(1))]).await.is_err());
+        drop(snapshot);
+        let mut later = db.snapshot().await.unwrap();
+        assert_eq!(count(&mut later.conn()).await, 1);
+    }
+}
+
 #[tokio::test]
 async fn sqlite_flushes_each_commit_to_the_disk() {
     let db = TestDb::new(Dialect::Sqlite).await;
