@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod callback;
+pub mod canary;
 pub mod catalogue;
 pub mod catalogue_item;
 pub mod content;

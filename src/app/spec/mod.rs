@@ -1,9 +1,11 @@
 //! Specs, what came of them, and selections of them.
 //!
 //! Specs are written by [`put`]; every change of them is one transaction and one revision. [`find`] answers what there is
-//! and who depends on whom, [`result`] records what came of them, [`selection`] selects. [`Specs`] needs no server around
-//! it, so that the command line works on a database as the service does.
+//! and who depends on whom, [`result`] records what came of them, [`selection`] selects, [`canary`]
+//! takes over what a workspace of Canary's knows. [`Specs`] needs no server around it, so that the command line works on a
+//! database as the service does.
 
+pub mod canary;
 pub mod find;
 pub mod generate;
 pub mod index;

@@ -3,6 +3,7 @@
 //! The commands work on the database of the settings, through the same use cases as the service, or on a service that
 //! `--server` names. What they print is the same either way: it is made from the service's own answers.
 
+mod canary;
 mod folder;
 mod place;
 mod print;
@@ -63,6 +64,8 @@ pub(super) struct FolderArguments {
 pub(super) enum ImportCommand {
     /// A QMTest database; exits with 1 if something in it could not be read
     Qmtest(ImportArguments),
+    /// A Canary workspace: specs, results, selections; exits with 1 if something in it could not be taken
+    Canary(canary::Arguments),
 }
 
 /// Which database, and how.
@@ -127,7 +130,10 @@ pub(super) fn catalog(command: &CatalogCommand, flags: &Flags, surroundings: &Su
 
 /// `testyard import …`.
 pub(super) fn import(command: &ImportCommand, flags: &Flags, surroundings: &Surroundings) -> ExitCode {
-    let ImportCommand::Qmtest(arguments) = command;
+    let arguments = match command {
+        ImportCommand::Qmtest(arguments) => arguments,
+        ImportCommand::Canary(arguments) => return canary::import(arguments, flags, surroundings),
+    };
     let how = crate::app::catalogue::import::Import {
         dry_run: arguments.dry_run,
         prune: arguments.prune,

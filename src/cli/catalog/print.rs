@@ -14,7 +14,7 @@ fn list<'a>(of: &'a Value, member: &str) -> impl Iterator<Item = &'a Value> {
 }
 
 /// `12 created, 3 removed`, without what there is none of.
-fn counted(counts: &Value) -> String {
+pub(super) fn counted(counts: &Value) -> String {
     let counts = counts.as_object().into_iter().flatten();
     let words: Vec<String> =
         counts.filter(|(_, count)| **count != 0).map(|(word, count)| format!("{count} {word}")).collect();
