@@ -4,6 +4,7 @@ mod catalog;
 pub mod config;
 mod demo;
 mod serve;
+pub mod spool;
 mod token;
 
 use std::io::Write as _;
@@ -40,7 +41,7 @@ enum Command {
         #[command(subcommand)]
         command: catalog::CatalogCommand,
     },
-    /// Read another system's files into the catalogue
+    /// Read another system's files: into the catalogue, or as specs and results
     Import {
         #[command(subcommand)]
         command: catalog::ImportCommand,
@@ -50,6 +51,8 @@ enum Command {
         #[command(subcommand)]
         command: catalog::ExportCommand,
     },
+    /// Bring results that stand in files of a folder to a service, and more as they come
+    Spool(spool::SpoolArguments),
     /// Print the OpenAPI document
     Openapi,
     /// Make a bearer token and the setting that lets it in
@@ -79,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Catalog { command } => catalog::catalog(&command, &arguments.flags, &surroundings),
         Command::Import { command } => catalog::import(&command, &arguments.flags, &surroundings),
         Command::Export { command } => catalog::export(&command, &arguments.flags, &surroundings),
+        Command::Spool(arguments) => spool::run(&arguments, surroundings.value("RUST_LOG")),
         Command::Openapi => match http::document().to_pretty_json() {
             Ok(document) => {
                 print(&format!("{document}\n"));

@@ -38,6 +38,8 @@ mod refusals;
 mod relay;
 mod replicas;
 mod schema_parity;
+mod spec_import;
+mod spool;
 mod store;
 mod support;
 mod writer;
