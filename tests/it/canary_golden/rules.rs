@@ -31,10 +31,15 @@ pub(super) fn differs(scene: &Scene, step: &Value, recorded: &Value, answer: &Va
         ("load_specs" | "load_by_tag", None) if without(recorded, "when") == without(answer, "when") => {
             answer["specs"].as_array().unwrap().iter().any(|shown| has_unsorted_wants(scene, shown))
         }
-        ("resolve_one", _) => is_odd(scene, text("id")),
-        ("resolve_many" | "load_specs", _) => texts(&step["ids"]).iter().any(|id| is_odd(scene, id)),
-        ("get_results", _) => texts(&step["ids"]).iter().any(|id| is_odd(scene, id)) || scene.oracle.has_waiting(),
-        ("history", None) => text("id").chars().any(|c| c.is_ascii_uppercase() || c == '%' || c == '_'),
+        ("resolve_one", _) => is_odd(scene, text("id"), theirs),
+        ("resolve_many" | "load_specs", _) => texts(&step["ids"]).iter().any(|id| is_odd(scene, id, theirs)),
+        ("get_results", _) if texts(&step["ids"]).iter().any(|id| is_odd(scene, id, theirs)) => true,
+        // Who brings a result that waits knows that it does.
+        ("get_results", None) => scene.oracle.has_waiting() && without(recorded, "status") == without(answer, "status"),
+        ("history", None) => {
+            text("id").chars().any(|c| c.is_ascii_uppercase() || c == '%' || c == '_')
+                && answer["history"] == Value::Array(Vec::new())
+        }
         // `started_at` is the start and not the finish.
         ("partial_specs", None) => {
             let is_finish =
@@ -50,7 +55,12 @@ pub(super) fn differs(scene: &Scene, step: &Value, recorded: &Value, answer: &Va
         },
         ("delete_selection", None) => answer["deleted"] == false && recorded["deleted"] == true,
         // What changed since the start counts, and what never ran.
-        ("rerun_ids" | "rerun_specs", _) => text("strategy") == "changed",
+        ("rerun_ids" | "rerun_specs", _) if text("strategy") == "changed" => {
+            let picked = |answer: &Value| -> BTreeSet<String> {
+                ["ids", "run"].iter().flat_map(|member| texts(&answer[*member])).collect()
+            };
+            theirs == Some("type") && ours.is_none() || theirs.is_none() && picked(recorded).is_subset(&picked(answer))
+        }
         // Nothing is planned for nothing, and what is not there is told.
         ("rerun_closure", Some("missing_dependency")) => ours == Some("not_found"),
         ("rerun_closure" | "rerun_from_view", None) => {
@@ -75,20 +85,20 @@ pub(super) fn parts(step: &Value, recorded: &Value, answer: &Value) -> bool {
     }
 }
 
+/// What is in Canary's spool, batch by batch.
+fn batches(step: &Value) -> impl Iterator<Item = &Vec<Value>> {
+    let batches = step["batches"].as_array().into_iter().flatten();
+    [&step["preload"]].into_iter().chain(batches).chain([&step["stop_after_put"]]).filter_map(Value::as_array)
+}
+
 /// The results in Canary's spool, batch by batch; files that are none are left out.
 pub(super) fn spooled(step: &Value) -> Vec<Vec<Value>> {
-    let batches = step["batches"].as_array().into_iter().flatten();
-    let batches = std::iter::once(&step["preload"]).chain(batches).chain([&step["stop_after_put"]]);
-    let results = |batch: &Value| {
-        batch.as_array().into_iter().flatten().filter(|entry| entry["raw"].is_null()).cloned().collect()
-    };
-    batches.map(results).collect()
+    batches(step).map(|batch| batch.iter().filter(|entry| entry["raw"].is_null()).cloned().collect()).collect()
 }
 
 /// Whether there is a file in the spool that ought to be a result and is none.
 fn has_unreadable(step: &Value) -> bool {
-    let files = step["preload"].as_array().into_iter().flatten();
-    files.filter_map(|entry| entry["raw"]["filename"].as_str()).any(|name| name.ends_with(".pkl"))
+    batches(step).flatten().filter_map(|entry| entry["raw"]["filename"].as_str()).any(|name| name.ends_with(".pkl"))
 }
 
 fn is_repeated(scene: &Scene, step: &Value) -> bool {
@@ -102,14 +112,16 @@ fn is_repeated(scene: &Scene, step: &Value) -> bool {
         || puts && scene.sources.values().any(|given| repeats(dependencies(given)))
 }
 
-/// Whether Canary reads a beginning of an id otherwise: one with capitals or what is no digit, one of only `f`, a whole id
-/// behind a `/`, and a whole id that others begin with.
-fn is_odd(scene: &Scene, text: &str) -> bool {
+/// Whether Canary reads a beginning of an id otherwise: one with capitals or what numbers may be written with, one of only
+/// `f`, a whole id behind a `/` or with what is no digit, and a whole id that others begin with.
+fn is_odd(scene: &Scene, text: &str, theirs: Option<&str>) -> bool {
     let digits = text.strip_prefix('/').unwrap_or(text);
-    !digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        || digits.bytes().all(|b| b == b'f')
-        || digits != text && digits.len() >= 64
-        || scene.oracle.has(digits)
+    let is_number = |c: char| c.is_ascii_uppercase() || c.is_whitespace() || "+-_x".contains(c);
+    let is_hex = digits.chars().all(|c| c.is_ascii_hexdigit());
+    digits.contains(is_number)
+        || !digits.is_empty() && digits.chars().all(|c| c == 'f')
+        || text.len() >= 64 && (digits != text || !is_hex)
+        || theirs == Some("ambiguous") && scene.oracle.has(digits)
 }
 
 /// Whether a spec tells its dependencies in another order than that of their ids.
