@@ -103,19 +103,19 @@ impl Oracle {
             "load_specs" => {
                 let asked = texts(&step["ids"]);
                 if asked.is_empty() {
-                    return self.loaded(self.specs.keys().cloned().collect());
+                    return self.loaded(&self.specs.keys().cloned().collect());
                 }
                 match self.resolve_many(&asked) {
                     Ok(mut ids) => {
                         if step["include_upstreams"] == true {
                             ids.extend(self.upstream(&ids));
                         }
-                        self.loaded(ids)
+                        self.loaded(&ids)
                     }
                     Err(kind) => error(kind),
                 }
             }
-            "load_by_tag" if self.is_selection(text("tag")) => self.loaded(self.members(text("tag"))),
+            "load_by_tag" if self.is_selection(text("tag")) => self.loaded(&self.members(text("tag"))),
             "get_results" => {
                 let asked = texts(&step["ids"]);
                 let ids = if asked.is_empty() {
@@ -202,7 +202,7 @@ impl Oracle {
         asked.iter().map(resolve).collect()
     }
 
-    fn loaded(&self, ids: BTreeSet<String>) -> Value {
+    fn loaded(&self, ids: &BTreeSet<String>) -> Value {
         let stored = ids.iter().filter_map(|id| self.specs.get(id));
         json!({"specs": stored.map(|(spec, _)| shown(spec)).collect::<Vec<_>>()})
     }
@@ -276,9 +276,9 @@ impl Oracle {
 
     fn by_view(&self, patterns: &[String]) -> BTreeSet<String> {
         let matches = |spec: &Spec| {
-            patterns.iter().any(|pattern| match pattern.ends_with('%') {
-                true => is_like(&folded(pattern), &folded(&spec.view())),
-                false => *pattern == spec.view(),
+            patterns.iter().any(|pattern| {
+                let is_pattern = pattern.ends_with('%');
+                if is_pattern { is_like(&folded(pattern), &folded(&spec.view())) } else { *pattern == spec.view() }
             })
         };
         self.specs.iter().filter(|(_, (spec, _))| matches(spec)).map(|(id, _)| id.clone()).collect()

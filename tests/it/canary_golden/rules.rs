@@ -1,6 +1,7 @@
 //! Where our answers differ from Canary's, by what steps and cases hold. `tests/golden/DEVIATIONS.md` gives the reasons.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -98,7 +99,8 @@ pub(super) fn spooled(step: &Value) -> Vec<Vec<Value>> {
 
 /// Whether there is a file in the spool that ought to be a result and is none.
 fn has_unreadable(step: &Value) -> bool {
-    batches(step).flatten().filter_map(|entry| entry["raw"]["filename"].as_str()).any(|name| name.ends_with(".pkl"))
+    let mut names = batches(step).flatten().filter_map(|entry| entry["raw"]["filename"].as_str());
+    names.any(|name| Path::new(name).extension().is_some_and(|extension| extension == "pkl"))
 }
 
 fn is_repeated(scene: &Scene, step: &Value) -> bool {
