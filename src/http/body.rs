@@ -41,20 +41,47 @@ pub fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// The content type, without parameters and in small letters; empty where there is none.
+#[must_use]
+pub fn essence(headers: &HeaderMap) -> String {
+    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Lets through what says that it is JSON.
+///
+/// # Errors
+/// 415 for another content type.
+pub fn want_json(headers: &HeaderMap) -> Result<()> {
+    let essence = essence(headers);
+    if essence != "application/json" && !essence.ends_with("+json") {
+        let words = format!("send `content-type: application/json`, not `{}`", crate::app::cut(&essence, 80));
+        return Err(Problem::new(Code::UnsupportedMediaType, words));
+    }
+    Ok(())
+}
+
+/// Reads JSON of a certain shape.
+///
+/// # Errors
+/// 400 for what is not JSON, 422 for JSON of another shape, each with the place.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|error| unreadable(&error))
+}
+
+/// The problem with a body that cannot be read.
+#[must_use]
+pub fn unreadable(error: &serde_json::Error) -> Problem {
+    let code = if error.is_data() { Code::Invalid } else { Code::BadRequest };
+    // It may repeat what was sent, however long that is.
+    Problem::new(code, format!("the body: {}", crate::app::cut(&error.to_string(), 1_000)))
+}
+
 /// Reads a JSON body of the native door.
 ///
 /// # Errors
 /// 415 for another content type; 413; 400 for what is not JSON, 422 for JSON of another shape, each with the place.
 pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, most: usize) -> Result<T> {
-    let kind = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence != "application/json" && !essence.ends_with("+json") {
-        let words = format!("send `content-type: application/json`, not `{}`", crate::app::cut(&essence, 80));
-        return Err(Problem::new(Code::UnsupportedMediaType, words));
-    }
-    let body = read(body, most).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let code = if error.is_data() { Code::Invalid } else { Code::BadRequest };
-        Problem::new(code, format!("the body: {error}"))
-    })
+    want_json(headers)?;
+    parse(&read(body, most).await?)
 }

@@ -77,12 +77,15 @@ pub async fn request(State(app): State<App>, request: Request, next: Next) -> Re
     response
 }
 
-/// How many seconds a request may take: one that carries an import, an export or an attachment has more of them.
+/// How many seconds a request may take: one that carries an import, an export, an attachment or a batch of specs, or that
+/// selects, has more of them.
 fn longest(app: &App, route: Option<&str>) -> u64 {
     const TRANSFERS: [&str; 4] = ["/attachments", "/attachments/{filename}", "/import", "/export"];
-    let is_transfer = route
-        .and_then(|route| route.strip_prefix("/api/v1/catalog"))
-        .is_some_and(|rest| TRANSFERS.iter().any(|end| rest.ends_with(end)));
+    const OF_SPECS: [&str; 4] = ["specs", "specs/results", "selections/{tag}", "selections/{tag}/refresh"];
+    let route = route.and_then(|route| route.strip_prefix("/api/v1/")).unwrap_or_default();
+    let of_catalogue =
+        route.strip_prefix("catalog").is_some_and(|rest| TRANSFERS.iter().any(|end| rest.ends_with(end)));
+    let is_transfer = of_catalogue || OF_SPECS.contains(&route);
     if is_transfer { app.settings.catalogue.transfer_timeout_s } else { app.settings.server.request_timeout_s }
 }
 

@@ -16,6 +16,8 @@ pub mod problems;
 pub mod restd;
 pub mod results;
 pub mod runs;
+pub mod selections;
+pub mod specs;
 pub mod submissions;
 
 use axum::extract::DefaultBodyLimit;
@@ -62,6 +64,28 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(catalogue::items::get_item))
         .routes(routes!(catalogue::items::list_item_revisions))
         .routes(routes!(catalogue::attachments::get_item_attachment))
+        .routes(routes!(specs::find::list_specs))
+        .routes(routes!(specs::find::select_specs))
+        .routes(routes!(specs::find::get_spec))
+        .routes(routes!(specs::graph::list_edges))
+        .routes(routes!(specs::graph::list_graph))
+        .routes(routes!(specs::graph::find_closure))
+        .routes(routes!(specs::graph::list_upstream))
+        .routes(routes!(specs::graph::list_downstream))
+        .routes(routes!(specs::results::list_newest_spec_results))
+        .routes(routes!(specs::results::list_spec_results))
+        .routes(routes!(specs::results::list_spec_history))
+        .routes(routes!(specs::results::list_partial_specs))
+        .routes(routes!(specs::rerun::plan_rerun))
+        .routes(routes!(selections::list_selections))
+        .routes(routes!(selections::get_selection))
+        .routes(routes!(selections::members::list_selected))
+        .routes(routes!(selections::members::list_masked))
+        .routes(routes!(selections::members::get_report))
+        .routes(routes!(selections::members::explain_selection))
+        .routes(routes!(selections::changes::get_snapshot))
+        .routes(routes!(selections::changes::check_selection))
+        .routes(routes!(selections::changes::compare_selections))
 }
 
 /// Routes that bring work or results in.
@@ -73,6 +97,8 @@ fn submitting() -> OpenApiRouter<App> {
         .routes(routes!(bridge::submit_results))
         .routes(routes!(builds::create_build))
         .routes(routes!(runs::create_run))
+        .routes(routes!(specs::put::create_specs))
+        .routes(routes!(specs::results::create_spec_results))
 }
 
 /// Routes that steer what is there.
@@ -95,6 +121,10 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(catalogue::items::delete_item))
         .routes(routes!(catalogue::attachments::put_item_attachment))
         .routes(routes!(catalogue::attachments::delete_item_attachment))
+        .routes(routes!(selections::put_selection))
+        .routes(routes!(selections::delete_selection))
+        .routes(routes!(selections::rename_selection))
+        .routes(routes!(selections::changes::refresh_selection))
 }
 
 /// Routes that runners call: a capability or a signature guards them.

@@ -16,13 +16,14 @@ use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
+use crate::domain::spec_result::status as spec_result;
 use crate::domain::status::Status;
 use crate::domain::words::Word;
 use crate::http::catalogue::Collection;
 use crate::http::problem::Code;
 
 macro_rules! documented {
-    ($($word:ty),+ $(,)?) => { $(
+    ($($word:ty $(as $name:literal)?),+ $(,)?) => { $(
         impl PartialSchema for $word {
             fn schema() -> RefOr<Schema> {
                 let words = <$word as Word>::ALL.iter().map(|word| word.as_str());
@@ -30,12 +31,17 @@ macro_rules! documented {
             }
         }
 
-        impl ToSchema for $word {}
+        impl ToSchema for $word {
+            $(fn name() -> std::borrow::Cow<'static, str> {
+                std::borrow::Cow::Borrowed($name)
+            })?
+        }
     )+ };
 }
 
 documented!(
     CallbackState,
+    spec_result::Category as "SpecCategory",
     ClassKind,
     Code,
     Collection,
@@ -48,6 +54,8 @@ documented!(
     ResultSource,
     RunKind,
     RunState,
+    spec_result::State as "SpecState",
+    spec_result::Status as "SpecStatus",
     Status,
     SubmissionState,
     Trust,
@@ -58,7 +66,7 @@ documented!(
 #[openapi(
     info(
         title = "Testyard",
-        description = "Builds and tests in, runners called, results kept and delivered to KCIDB.\n\nTimes are RFC 3339 in UTC. Ids are opaque, and ordered by time. Listings are pages: newest first, the catalogue's by label. Refusals are `application/problem+json` (RFC 9457). Words in enums may be joined by new ones.",
+        description = "Builds and tests in, runners called, results kept and delivered to KCIDB.\n\nTimes are RFC 3339 in UTC. Ids are opaque, and ordered by time. Listings are pages: newest first, the catalogue's by label, those of specs by id. Refusals are `application/problem+json` (RFC 9457). Words in enums may be joined by new ones.",
     ),
     // Parts of paths: their schemas are not found by themselves.
     components(schemas(crate::http::catalogue::Collection)),
@@ -70,6 +78,8 @@ documented!(
         (name = "deliveries", description = "Reports on their way to KCIDB"),
         (name = "callbacks", description = "What runners told"),
         (name = "catalog", description = "What can be run: tests, suites and resources under labels"),
+        (name = "specs", description = "Concrete tests with their parameters, what they depend on, and what came of them"),
+        (name = "selections", description = "Which specs are selected under a tag, and why the others are not"),
         (name = "intake", description = "The KCIDB door in"),
         (name = "health", description = "The service itself"),
     ),

@@ -151,7 +151,7 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// A page of what was fetched, each item shown by `view`; `id` is what the next page continues after.
-    pub fn of<Row>((rows, more): (Vec<Row>, bool), id: impl Fn(&Row) -> String, view: impl Fn(Row) -> T) -> Self {
+    pub fn of<Row>((rows, more): (Vec<Row>, bool), id: impl Fn(&Row) -> String, view: impl FnMut(Row) -> T) -> Self {
         let next_cursor = rows.last().filter(|_| more).map(id);
         Self { items: rows.into_iter().map(view).collect(), next_cursor }
     }

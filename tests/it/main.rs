@@ -40,6 +40,7 @@ mod replicas;
 mod schema_parity;
 mod spec_import;
 mod spool;
+mod specs;
 mod store;
 mod support;
 mod writer;
