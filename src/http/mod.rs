@@ -98,6 +98,7 @@ fn submitting() -> OpenApiRouter<App> {
         .routes(routes!(builds::create_build))
         .routes(routes!(runs::create_run))
         .routes(routes!(specs::put::create_specs))
+        .routes(routes!(specs::generate::generate_specs))
         .routes(routes!(specs::results::create_spec_results))
 }
 

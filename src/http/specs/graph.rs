@@ -141,7 +141,7 @@ pub struct EdgeView {
     spec_id: String,
     /// Which of its dependencies it is, from 0.
     #[schema(example = 0)]
-    position: i64,
+    place: i64,
     /// What it waits for, which need not be there.
     dependency_id: String,
     /// The status or category that this must have come to; `*` for any.
@@ -151,8 +151,8 @@ pub struct EdgeView {
 
 impl From<Edge> for EdgeView {
     fn from(edge: Edge) -> Self {
-        let Edge { spec_id, position, dependency_id, wanted } = edge;
-        Self { spec_id, position, dependency_id, when: wanted }
+        let Edge { spec_id, place, dependency_id, wanted } = edge;
+        Self { spec_id, place, dependency_id, when: wanted }
     }
 }
 
@@ -164,7 +164,7 @@ impl FromStr for Place {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let place = text.split_once('.').and_then(|(position, id)| Some(Self(position.parse().ok()?, id.to_owned())));
+        let place = text.split_once('.').and_then(|(place, id)| Some(Self(place.parse().ok()?, id.to_owned())));
         place.ok_or("it is no cursor of this listing")
     }
 }
@@ -183,10 +183,10 @@ impl FromStr for Place {
 )]
 pub(crate) async fn list_edges(State(app): State<App>, params: Params) -> Result<Json<Listing<EdgeView>>> {
     let Stretch { limit, after } = params.only(&[])?.stretch::<Place>()?;
-    let page = Stretch { limit, after: after.map(|Place(position, id)| (id, position)) };
+    let page = Stretch { limit, after: after.map(|Place(place, id)| (id, place)) };
     let mut db = app.read().await?;
     let found = store::spec::edges(&mut db.conn(), None, &page).await?;
-    Ok(Json(Listing::of(found, |edge| format!("{}.{}", edge.position, edge.spec_id), EdgeView::from)))
+    Ok(Json(Listing::of(found, |edge| format!("{}.{}", edge.place, edge.spec_id), EdgeView::from)))
 }
 
 /// A spec and what it depends on.

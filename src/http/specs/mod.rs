@@ -2,6 +2,7 @@
 
 pub mod documents;
 pub mod find;
+pub mod generate;
 pub mod graph;
 pub mod put;
 pub mod rerun;

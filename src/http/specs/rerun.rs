@@ -65,7 +65,13 @@ pub(crate) async fn plan_rerun(State(app): State<App>, headers: HeaderMap, body:
         return invalid("`tag` goes with `strategy`: it says among which specs that picks");
     }
     let roots = match (asked.strategy, asked.ids, asked.views) {
-        (Some(strategy), None, None) => selection::rerun_roots(&app.specs, &strategy, asked.tag.as_deref()).await?,
+        (Some(strategy), None, None) => {
+            // The use case plans nothing for a tag that is not there; who asks over HTTP has made a mistake.
+            if let Some(tag) = asked.tag.as_deref().filter(|tag| *tag != selection::ALL) {
+                selection::must_be(&app.specs, tag).await?;
+            }
+            selection::rerun_roots(&app.specs, &strategy, asked.tag.as_deref()).await?
+        }
         (None, Some(ids), None) => find::resolve_many(&app.specs, &ids).await?,
         (None, None, Some(views)) => {
             let globs: Vec<ViewPattern> = views.into_iter().map(ViewPattern::Glob).collect();

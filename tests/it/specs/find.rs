@@ -80,7 +80,7 @@ on_both! {
         let edges = in_pages(&app, &format!("{SPECS}/edges"), 2).await;
         let told: Vec<String> = edges.iter().map(|edge| digits([&edge["spec_id"], &edge["dependency_id"]])).collect();
         assert_eq!(told, ["ba", "ca", "db", "ef", "ea"]);
-        assert_eq!((&edges[4]["position"], &edges[4]["when"]), (&json!(1), &json!("success")));
+        assert_eq!((&edges[4]["place"], &edges[4]["when"]), (&json!(1), &json!("success")));
         let nodes = in_pages(&app, &format!("{SPECS}/graph"), 2).await;
         let told: Vec<String> = nodes.iter().map(|node| {
             digits(std::iter::once(&node["id"]).chain(node["dependencies"].as_array().unwrap()))

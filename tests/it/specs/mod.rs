@@ -1,6 +1,7 @@
 //! Specs, their results and selections over HTTP, on both databases.
 
 mod find;
+mod generate;
 mod put;
 mod refused;
 mod results;
