@@ -430,7 +430,7 @@ async fn take_selections(specs: &Specs, workspace: &mut Workspace, dry_run: bool
         match take_selection(specs, &tag, ids, metadata, dry_run).await {
             Ok(()) => report.selections += 1,
             Err(error @ (AppError::Invalid(_) | AppError::Faults { .. } | AppError::Conflict(_))) => {
-                report.tell(Kind::Selection, &tag, Fate::Refused, error.to_string())
+                report.tell(Kind::Selection, &tag, Fate::Refused, error.to_string());
             }
             Err(error) => return Err(error),
         }

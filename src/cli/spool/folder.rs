@@ -82,7 +82,7 @@ impl Folder {
     }
 
     /// Takes a file; `None` if it has gone meanwhile.
-    pub(super) fn take(&self, waiting: Waiting) -> anyhow::Result<Option<Taken>> {
+    pub(super) fn take(&self, waiting: &Waiting) -> anyhow::Result<Option<Taken>> {
         let folder = self.root.join(TAKEN);
         let path = if waiting.is_taken {
             folder.join(&waiting.name)

@@ -8,6 +8,7 @@
 mod folder;
 mod service;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -169,16 +170,13 @@ impl Spool {
             ended.repeated = ended.repeated.saturating_add(round.repeated);
             ended.set_aside = ended.set_aside.saturating_add(round.set_aside);
             ended.left = round.away.is_some();
-            let pause = match round.away {
-                Some(away) => {
-                    failures = failures.saturating_add(1);
-                    tracing::warn!(reason = away.reason, failures, "the service does not take results now");
-                    BACKOFF.delay_honouring(failures, entropy::unit(), away.retry_after).to_std()?
-                }
-                None => {
-                    failures = 0;
-                    how.interval
-                }
+            let pause = if let Some(away) = round.away {
+                failures = failures.saturating_add(1);
+                tracing::warn!(reason = away.reason, failures, "the service does not take results now");
+                BACKOFF.delay_honouring(failures, entropy::unit(), away.retry_after).to_std()?
+            } else {
+                failures = 0;
+                how.interval
             };
             if is_last {
                 return Ok(ended);
@@ -195,7 +193,7 @@ impl Spool {
         let mut round = Round::default();
         let mut batch = Batch::default();
         for waiting in self.folder.waiting()? {
-            let Some(taken) = self.folder.take(waiting)? else { continue };
+            let Some(taken) = self.folder.take(&waiting)? else { continue };
             let results = match taken.results() {
                 Ok(results) => results,
                 Err(why) => {
@@ -279,7 +277,7 @@ impl Spool {
                 Outcome::Recorded => round.recorded = round.recorded.saturating_add(1),
                 Outcome::Repeated => round.repeated = round.repeated.saturating_add(1),
                 Outcome::Refused(why) => {
-                    refused.push_str(&format!("/{place}: {why}\n"));
+                    let _ = writeln!(refused, "/{place}: {why}");
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! The service that results are sent to.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,7 +140,7 @@ fn words(body: &[u8]) -> String {
     let mut words = short(problem["detail"].as_str().unwrap_or("no reason was given"));
     for fault in problem["errors"].as_array().into_iter().flatten().take(MAX_FAULTS) {
         let text = |member: &str| short(fault[member].as_str().unwrap_or_default());
-        words.push_str(&format!("\n{}: {}", text("pointer"), text("detail")));
+        let _ = write!(words, "\n{}: {}", text("pointer"), text("detail"));
     }
     words
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::catalogue::fault::Fault;
 use crate::domain::digest::Digest;
@@ -114,8 +115,13 @@ impl Row {
             &finished,
             &self.measurements,
         ];
-        let text: String = columns.iter().map(|column| format!("{}:{column}", column.len())).collect();
-        Digest::of(text.as_bytes())
+        let mut hasher = Sha256::new();
+        for column in columns {
+            hasher.update(column.len().to_string());
+            hasher.update(":");
+            hasher.update(column);
+        }
+        Digest::finish(hasher)
     }
 }
 
