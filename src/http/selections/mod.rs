@@ -267,6 +267,11 @@ pub(crate) async fn put_selection(
     Ok(([(header::ETAG, etag)], shown).into_response())
 }
 
+/// A hexadecimal digit.
+fn digit(of: u8) -> char {
+    char::from_digit(of.into(), 16).unwrap_or_default().to_ascii_uppercase()
+}
+
 /// Where a selection is.
 fn location(tag: &str) -> String {
     let mut location = "/api/v1/selections/".to_owned();
@@ -274,7 +279,7 @@ fn location(tag: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             location.push(char::from(byte));
         } else {
-            location.push_str(&format!("%{byte:02X}"));
+            location.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
         }
     }
     location

@@ -178,7 +178,8 @@ mod tests {
         assert_eq!(read_in(&pieces, 100, 3).unwrap(), wanted);
         assert_eq!(read_in(&[], 100, 3).unwrap(), Vec::<Value>::new());
         // More than is read at once, cut in the midst of lines.
-        let many: String = (0..100_000).map(|number| format!("{number}\n")).collect();
+        let many: Vec<String> = (0..100_000).map(|number| number.to_string()).collect();
+        let many = many.join("\n");
         let pieces: Vec<&str> = many.as_bytes().chunks(70_001).map(|it| std::str::from_utf8(it).unwrap()).collect();
         let read = read_in(&pieces, many.len(), 100_000).unwrap();
         assert_eq!(read, (0..100_000).map(Value::from).collect::<Vec<_>>());

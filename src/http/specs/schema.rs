@@ -82,6 +82,56 @@ fn object(what: &str) -> Value {
     json!({"type": "object", "description": what})
 }
 
+/// What a spec has of assets, artifacts, changes of its environment and baselines.
+fn files_and_environment() -> [Value; 4] {
+    let assets = json!({
+        "type": "array",
+        "description": "Files that belong to it.",
+        "items": {
+            "type": "object",
+            "required": ["src"],
+            "properties": {
+                "src": text("Where it is: absolute, or from the directory of the spec's file on."),
+                "dst": text("What it is called where the spec runs."),
+                "action": {"type": "string", "enum": ["copy", "link", "none"]},
+                "sha256": text("The SHA-256 of its content; an attachment of the catalogue with it is what rules read.")
+            }
+        }
+    });
+    let artifacts = json!({
+        "type": "array",
+        "description": "Files that it leaves and that are kept.",
+        "items": {
+            "type": "object",
+            "required": ["pattern"],
+            "properties": {
+                "pattern": text("A file name or a glob."),
+                "when": {"type": "string", "enum": ["always", "never", "on_failure", "on_success"]}
+            }
+        }
+    });
+    let modifications = json!({
+        "type": "array",
+        "description": "Changes of its environment, in their order.",
+        "items": {
+            "type": "object",
+            "required": ["name", "action"],
+            "properties": {
+                "name": text("The variable."),
+                "action": {"type": "string", "enum": ["set", "unset", "prepend-path", "append-path"]},
+                "value": text("The value."),
+                "sep": text("What stands between the value and what was there; `:` where it is left out.")
+            }
+        }
+    });
+    let baseline = json!({
+        "type": "array",
+        "description": "What makes a result the one to compare with: `{\"type\": \"exe\", \"exe\", \"args\"}` or `{\"type\": \"copy\", \"src\", \"dst\"}`.",
+        "items": {"type": "object"}
+    });
+    [assets, artifacts, modifications, baseline]
+}
+
 impl PartialSchema for SpecDocument {
     fn schema() -> RefOr<Schema> {
         let dependencies = json!({
@@ -110,51 +160,7 @@ impl PartialSchema for SpecDocument {
                 }
             }
         });
-        let assets = json!({
-            "type": "array",
-            "description": "Files that belong to it.",
-            "items": {
-                "type": "object",
-                "required": ["src"],
-                "properties": {
-                    "src": text("Where it is: absolute, or from the directory of the spec's file on."),
-                    "dst": text("What it is called where the spec runs."),
-                    "action": {"type": "string", "enum": ["copy", "link", "none"]},
-                    "sha256": text("The SHA-256 of its content; an attachment of the catalogue with it is what rules read.")
-                }
-            }
-        });
-        let artifacts = json!({
-            "type": "array",
-            "description": "Files that it leaves and that are kept.",
-            "items": {
-                "type": "object",
-                "required": ["pattern"],
-                "properties": {
-                    "pattern": text("A file name or a glob."),
-                    "when": {"type": "string", "enum": ["always", "never", "on_failure", "on_success"]}
-                }
-            }
-        });
-        let modifications = json!({
-            "type": "array",
-            "description": "Changes of its environment, in their order.",
-            "items": {
-                "type": "object",
-                "required": ["name", "action"],
-                "properties": {
-                    "name": text("The variable."),
-                    "action": {"type": "string", "enum": ["set", "unset", "prepend-path", "append-path"]},
-                    "value": text("The value."),
-                    "sep": text("What stands between the value and what was there; `:` where it is left out.")
-                }
-            }
-        });
-        let baseline = json!({
-            "type": "array",
-            "description": "What makes a result the one to compare with: `{\"type\": \"exe\", \"exe\", \"args\"}` or `{\"type\": \"copy\", \"src\", \"dst\"}`.",
-            "items": {"type": "object"}
-        });
+        let [assets, artifacts, modifications, baseline] = files_and_environment();
         schema(json!({
             "type": "object",
             "description": "One concrete test. Members that are not stated are filled in. Others than these are refused.",
