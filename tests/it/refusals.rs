@@ -137,6 +137,7 @@ const CASES: &[Case] = &[
     case("GET /api/v1/specs/select", "GET /api/v1/specs/select", 400, "view"),
     case("GET /api/v1/specs/partial", "GET /api/v1/specs/partial?tag=ghost", 404, "there is no selection `ghost`"),
     with("POST /api/v1/specs/closure", br#"{"ids": ["0a1f"], "way": "up"}"#, 422, "0a1f"),
+    with("POST /api/v1/specs/generate", br#"{"ids": ["no.such"]}"#, 422, "no.such"),
     with(
         "POST /api/v1/specs/rerun",
         br#"{"strategy": "failed", "tag": "ghost"}"#,

@@ -12,7 +12,7 @@ use crate::support::on_both;
 async fn with_tests(app: &TestApp) {
     put(app, "tests/net.up", &shell("ip link set up")).await.expect(201);
     let mut dns = shell("dig");
-    dns["arguments"]["prerequisites"] = json!([["net.up", "PASS"]]);
+    dns["prerequisites"] = json!([{"test": "net.up", "outcome": "PASS"}]);
     dns["keywords"] = json!(["dns"]);
     put(app, "tests/net.dns", &dns).await.expect(201);
     put(app, "suites/nightly", &json!({"suite_ids": ["net"]})).await.expect(201);
@@ -64,7 +64,7 @@ on_both! {
             app.post(&path, &asked).await.expect(status);
         }
         let mut up = shell("ip link set up");
-        up["arguments"]["prerequisites"] = json!([["net.dns", "PASS"]]);
+        up["prerequisites"] = json!([{"test": "net.dns", "outcome": "PASS"}]);
         put(&app, "tests/net.up", &up).await.expect(200);
         let refused = app.post(&path, &json!({"ids": ["net"]})).await.expect(422);
         assert!(refused.text.contains("it depends on itself"), "{}", refused.text);
