@@ -173,7 +173,7 @@ on_both! {
         assert_eq!(waits, wanted);
         let page = Stretch { limit: 10, after: None };
         let spec_id = row["spec_id"].as_str().unwrap().to_owned();
-        let (history, _) = store::spec_result::history(conn, &[spec_id.clone()], &page).await.unwrap();
+        let (history, _) = store::spec_result::history(conn, std::slice::from_ref(&spec_id), &page).await.unwrap();
         let sessions: Vec<&str> = history.iter().map(|stored| stored.result.session.as_str()).collect();
         assert_eq!(sessions, ["2026-01-01T00-00-00", row["session"].as_str().unwrap()]);
         let selection = store::selection::get(conn, "nightly").await.unwrap().unwrap();
