@@ -140,13 +140,12 @@ pub(super) fn failing(
             let mut known: HashMap<String, u32> = HashMap::new();
             for spec in open {
                 if let Err(is) = past(*want, facts, *spec, latest, slow_s) {
-                    let reason = match known.get(&is) {
-                        Some(reason) => *reason,
-                        None => {
-                            let reason = left_out.reason(Reason::History { want: *want, is: is.clone() });
-                            known.insert(is, reason);
-                            reason
-                        }
+                    let reason = if let Some(reason) = known.get(&is) {
+                        *reason
+                    } else {
+                        let reason = left_out.reason(Reason::History { want: *want, is: is.clone() });
+                        known.insert(is, reason);
+                        reason
                     };
                     left_out.specs.push((*spec, reason));
                 }

@@ -5,6 +5,7 @@
 
 mod build;
 mod callback;
+mod canary;
 mod catalogue;
 mod catalogue_item;
 mod catalogue_listing;
