@@ -171,4 +171,18 @@ on_both! {
     async fn golden_spooled_results_are_recorded_as_canary_records_them(db: TestDb) {
         replay_all(db, "result_listener", 30).await;
     }
+
+    /// No case asks for it: Canary's command hands the tag on to the list of specs, which takes it for all.
+    async fn golden_the_tag_for_all_is_run_again_as_all(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let given = json!({"id": "0123456789abcdef", "file_path": "a.pyt"});
+        steps::put(&app, &[&given]).await;
+        for (tag, answer) in [
+            (oracle::ALL, json!({"ids": ["0123456789abcdef"]})),
+            ("nosuch", error("not_a_selection")),
+        ] {
+            let step = json!({"op": "rerun_ids", "strategy": "not_run", "tag": tag});
+            assert_eq!(steps::answer(&app, &step).await, answer, "{tag}");
+        }
+    }
 }
