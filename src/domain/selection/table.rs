@@ -177,11 +177,18 @@ pub struct Builder {
     owners: Interner,
     files: Interner,
     paths: Interner,
-    sources: HashMap<SourceFile, u32>,
+    /// Sources by their paths' numbers in `files`.
+    sources: HashMap<(u32, Option<Digest>), u32>,
     parameter_names: Interner,
-    /// Values by their JSON texts.
+    /// Values that are texts.
+    texts: HashMap<Box<str>, u32>,
+    /// Other values by their JSON texts.
     values: HashMap<Box<str>, u32>,
-    dependencies: Interner,
+    /// The ids of specs and of what they depend on.
+    names: Interner,
+    /// For each spec the number of its id.
+    own: Vec<u32>,
+    /// The places of specs, and the numbers of what they depend on.
     edges: Vec<(u32, u32)>,
 }
 
@@ -190,6 +197,7 @@ impl Builder {
     pub fn push(&mut self, spec: &Spec, changed_at: Option<DateTime<Utc>>) {
         self.table.changed_at.push(changed_at);
         let place = self.table.ids.push(&spec.id);
+        self.own.push(self.names.intern(&spec.id));
         let name = spec.name();
         let file = spec.file();
         self.table.views.push(&spec.view());
@@ -221,28 +229,30 @@ impl Builder {
             self.table.masks.insert(place, mask.clone());
         }
         for dependency in &spec.dependencies {
-            self.edges.push((place, self.dependencies.intern(&dependency.id)));
+            self.edges.push((place, self.names.intern(&dependency.id)));
         }
     }
 
     fn source(&mut self, path: &str, sha256: Option<Digest>) -> u32 {
         let next = number(self.sources.len());
-        let source = SourceFile { path: path.to_owned(), sha256 };
-        let place = *self.sources.entry(source.clone()).or_insert(next);
+        let file = self.files.intern(path);
+        let place = *self.sources.entry((file, sha256)).or_insert(next);
         if place == next {
-            self.table.sources.push(source);
+            self.table.sources.push(SourceFile { path: path.to_owned(), sha256 });
         }
         place
     }
 
     fn value(&mut self, value: &Json) -> u32 {
-        let text = value.to_string();
-        if let Some(place) = self.values.get(text.as_str()) {
+        // A text needs no other text to be found by, and most values that are not texts are short.
+        let written = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
+        let known = if value.is_string() { &mut self.texts } else { &mut self.values };
+        if let Some(place) = known.get(written.as_ref()) {
             return *place;
         }
         let place = number(self.table.parameter_values.len());
         self.table.parameter_values.push(value.clone());
-        self.values.insert(text.into_boxed_str(), place);
+        known.insert(written.into(), place);
         place
     }
 
@@ -252,10 +262,7 @@ impl Builder {
         let mut table = self.table;
         table.ids.shrink();
         table.views.shrink();
-        let ids = &table.ids;
-        let mut by_id: Vec<u32> = (0..ids.len()).collect();
-        by_id.sort_by(|one, other| ids.get(*one).cmp(ids.get(*other)));
-        table.by_id = by_id;
+        table.by_id = sorted_by_id(&table.ids);
         table.keywords = self.keywords.finish();
         table.keyword_specs = grouped(table.keywords.len(), self.has_keyword);
         table.owners = self.owners.finish();
@@ -266,13 +273,22 @@ impl Builder {
             lists.shrink();
         }
         table.spec_parameters.shrink();
-        let named = self.dependencies.finish();
+        let names = self.names.finish();
         let mut unknown = Texts::default();
         let count = table.len();
-        let places: Vec<u32> = named
-            .iter()
-            .map(|(_, id)| table.place(id).unwrap_or_else(|| count.saturating_add(unknown.push(id))))
-            .collect();
+        // Of two specs of one id the first is meant.
+        let mut places = vec![u32::MAX; names.len() as usize];
+        for (place, name) in (0..count).zip(&self.own).rev() {
+            if let Some(of) = places.get_mut(*name as usize) {
+                *of = place;
+            }
+        }
+        for ((_, id), place) in names.iter().zip(&mut places) {
+            if *place == u32::MAX {
+                *place = count.saturating_add(unknown.push(id));
+            }
+        }
+        drop(names);
         let place = |name: u32| places.get(name as usize).copied().unwrap_or(u32::MAX);
         let edges = || self.edges.iter().map(|(spec, name)| (*spec, place(*name)));
         table.missing = edges().find(|(_, node)| *node >= count);
@@ -292,6 +308,23 @@ fn below_root<'p>(spec: &Spec, path: &'p str) -> Cow<'p, str> {
         Some((folder, _)) => Cow::Owned(format!("{folder}/{path}")),
         None => Cow::Borrowed(path),
     }
+}
+
+/// The numbers of texts, by the texts; of equal ones the smaller first.
+fn sorted_by_id(ids: &Texts) -> Vec<u32> {
+    // Most ids differ in their first bytes, which are next to each other here and nowhere near each other there.
+    let key = |id: &str| {
+        let mut first = [0; 8];
+        for (to, from) in first.iter_mut().zip(id.bytes()) {
+            *to = from;
+        }
+        u64::from_be_bytes(first)
+    };
+    let mut keyed: Vec<(u64, u32)> = ids.iter().map(|(number, id)| (key(id), number)).collect();
+    keyed.sort_unstable_by(|one, other| {
+        one.0.cmp(&other.0).then_with(|| ids.get(one.1).cmp(ids.get(other.1))).then_with(|| one.1.cmp(&other.1))
+    });
+    keyed.into_iter().map(|(_, number)| number).collect()
 }
 
 /// For each number below a count, what it is paired with, each once, in order.
