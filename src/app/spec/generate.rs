@@ -46,7 +46,7 @@ pub struct Generated {
 ///
 /// # Errors
 /// As [`catalogue_index::expand`] for the labels; [`AppError::Invalid`] for the parameters, or if they come to more than
-/// [`MAX_SPECS`]; [`AppError::Faults`] if a spec would be none; otherwise as [`write`].
+/// [`MAX_SPECS`]; [`AppError::Faults`] if a spec would be none; otherwise as [`write()`].
 pub async fn generate(specs: &Specs, wanted: &Generate) -> Result<Generated> {
     let expanded =
         catalogue_index::expand(&specs.catalogue, &wanted.ids, wanted.revision, MissingSuites::Refuse).await?;
