@@ -199,8 +199,9 @@ fn cycles(batch: &[Spec], own: &BTreeMap<&str, usize>, stored: &Table) -> Vec<Fa
                 }
             }
             None => {
-                for place in stored.place(id).map(|place| stored.graph().dependencies(place)).unwrap_or_default() {
-                    let id = stored.id(*place);
+                for node in stored.place(id).map(|place| stored.graph().dependencies(place)).unwrap_or_default() {
+                    // What was not there may be in the batch.
+                    let id = stored.id_or_unknown(*node);
                     edges.push((from, names.intern(id)));
                     open.push(id);
                 }

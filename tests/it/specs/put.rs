@@ -84,6 +84,9 @@ on_both! {
         assert_eq!(pointers(&refused), ["/0/dependencies/0"]);
         assert!(refused.text.contains(&id('a')), "{}", refused.text);
         app.post(&format!("{SPECS}?graph=open"), &part).await.expect(200);
+        // What was waited for before it was there closes the circle too.
+        let circle = app.post(SPECS, &json!([spec('a', "setup", &[], &['b'])])).await.expect(422);
+        assert_eq!(pointers(&circle), ["/0/dependencies"]);
         app.post(SPECS, &json!([spec('a', "setup", &[], &[])])).await.expect(200);
         // What is stored closes the circle.
         let circle = app.post(SPECS, &json!([spec('a', "setup", &[], &['b'])])).await.expect(422);
