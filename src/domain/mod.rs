@@ -12,6 +12,7 @@ pub mod digest;
 pub mod glob;
 pub mod graph;
 pub mod kcidb;
+pub(crate) mod lists;
 pub mod observation;
 pub mod pool;
 pub mod qmtest;

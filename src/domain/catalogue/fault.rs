@@ -14,6 +14,14 @@ pub struct Fault {
     pub detail: String,
 }
 
+impl Fault {
+    /// The fault as one of the document that this document stands in, at that pointer.
+    #[must_use]
+    pub fn below(self, pointer: &str) -> Self {
+        Self { pointer: format!("{pointer}{}", self.pointer), detail: self.detail }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.pointer.is_empty() { f.write_str(&self.detail) } else { write!(f, "{}: {}", self.pointer, self.detail) }

@@ -1,6 +1,6 @@
 //! Nodes that depend on themselves.
 
-use super::rows::place;
+use super::place;
 use super::{Graph, NodeSet};
 
 /// A cycle, written in full: each node depends on the next one, and the last on the first. A node that depends on itself is

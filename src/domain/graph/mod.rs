@@ -15,7 +15,6 @@ mod node_set;
 #[cfg(test)]
 mod oracle_tests;
 mod order;
-mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -23,14 +22,14 @@ pub use cycles::{Component, Cycle};
 pub use names::Names;
 pub use node_set::NodeSet;
 
-use rows::Rows;
+use crate::domain::lists::Lists;
 
 /// A graph of numbered nodes. It does not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Graph {
     node_count: u32,
-    up: Rows,
-    down: Rows,
+    up: Lists<u32>,
+    down: Lists<u32>,
 }
 
 impl Graph {
@@ -40,11 +39,11 @@ impl Graph {
     #[must_use]
     pub fn new(node_count: u32, edges: impl Iterator<Item = (u32, u32)>) -> Self {
         let mut edges: Vec<(u32, u32)> = edges.filter(|(from, to)| *from < node_count && *to < node_count).collect();
-        let up = Rows::new(node_count, &edges);
+        let up = Lists::grouped(node_count, &edges);
         for edge in &mut edges {
             *edge = (edge.1, edge.0);
         }
-        Self { node_count, up, down: Rows::new(node_count, &edges) }
+        Self { node_count, up, down: Lists::grouped(node_count, &edges) }
     }
 
     /// How many nodes it has.
@@ -56,7 +55,7 @@ impl Graph {
     /// How many edges it has.
     #[must_use]
     pub fn edge_count(&self) -> usize {
-        self.up.len()
+        self.up.total()
     }
 
     /// How many bytes it takes.
@@ -68,13 +67,13 @@ impl Graph {
     /// What the node depends on, in the order in which the edges were given. A node that is not there depends on nothing.
     #[must_use]
     pub fn dependencies(&self, node: u32) -> &[u32] {
-        self.up.row(node)
+        self.up.get(node)
     }
 
     /// What depends on the node, in the order in which the edges were given.
     #[must_use]
     pub fn dependents(&self, node: u32) -> &[u32] {
-        self.down.row(node)
+        self.down.get(node)
     }
 
     /// All that the seeds depend on, through however many others. A seed is in it only where it is reached: from another
@@ -126,12 +125,12 @@ impl Graph {
         (up, down)
     }
 
-    fn closure(&self, rows: &Rows, seeds: impl IntoIterator<Item = u32>) -> NodeSet {
+    fn closure(&self, ways: &Lists<u32>, seeds: impl IntoIterator<Item = u32>) -> NodeSet {
         let mut reached = NodeSet::new(self.node_count);
         let mut started = NodeSet::new(self.node_count);
         let mut open: Vec<u32> = seeds.into_iter().filter(|seed| started.insert(*seed)).collect();
         while let Some(node) = open.pop() {
-            for next in rows.row(node) {
+            for next in ways.get(node) {
                 if reached.insert(*next) && started.insert(*next) {
                     open.push(*next);
                 }
@@ -139,4 +138,9 @@ impl Graph {
         }
         reached
     }
+}
+
+/// A node's place in a list that has one entry for each node.
+const fn place(node: u32) -> usize {
+    node as usize
 }

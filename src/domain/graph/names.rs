@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::rows::place;
+use super::place;
 
 /// Names and their numbers: the order of first mention, from 0.
 ///

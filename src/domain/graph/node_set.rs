@@ -1,6 +1,6 @@
 //! Sets of nodes, a bit each.
 
-use super::rows::place;
+use super::place;
 
 /// A set of nodes below a count that is given once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! An order in which each node comes after what it depends on.
 
-use super::rows::place;
+use super::place;
 use super::{Cycle, Graph};
 
 impl Graph {

@@ -10,7 +10,7 @@ use crate::domain::selection::facts::Facts;
 use crate::domain::selection::keyword;
 use crate::domain::selection::parameter;
 use crate::domain::selection::reason::Reason;
-use crate::domain::selection::rule::{Affects, Past, Rule, Test, in_order, is_off};
+use crate::domain::selection::rule::{Affects, Past, Rule, Test, is_off};
 use crate::domain::selection::selector::SelectError;
 use crate::domain::selection::table::Table;
 use crate::domain::selection::texts::number;
@@ -71,20 +71,25 @@ impl LeftOut {
 
 /// The rules in the order in which they are asked.
 pub(super) fn prepare(rules: &[Rule]) -> Result<Vec<Prepared<'_>>, SelectError> {
-    let prepare = |(place, rule): (usize, &'_ Rule)| {
-        let Test::Regex { pattern } = &rule.test else { return Ok((place, None)) };
-        match RegexBuilder::new(pattern).backtrack_limit(BACKTRACK_LIMIT).build() {
-            Ok(regex) => Ok((place, Some(regex))),
-            Err(error) => {
-                Err(SelectError::BadRegex { rule: place, pattern: pattern.clone(), error: error.to_string() })
-            }
-        }
-    };
     // In the order of the list: the first pattern that is none is told.
-    let patterns: Result<HashMap<usize, Option<Regex>>, SelectError> = rules.iter().enumerate().map(prepare).collect();
-    let mut patterns = patterns?;
-    let ordered = in_order(rules).into_iter();
-    Ok(ordered.map(|(place, rule)| Prepared { place, rule, pattern: patterns.remove(&place).flatten() }).collect())
+    let mut prepared = Vec::with_capacity(rules.len());
+    for (place, rule) in rules.iter().enumerate() {
+        let pattern = match &rule.test {
+            Test::Regex { pattern } => Some(compiled(place, pattern)?),
+            _ => None,
+        };
+        prepared.push(Prepared { place, rule, pattern });
+    }
+    prepared.sort_by_key(|it| std::cmp::Reverse(it.rule.priority));
+    Ok(prepared)
+}
+
+fn compiled(rule: usize, pattern: &str) -> Result<Regex, SelectError> {
+    RegexBuilder::new(pattern).backtrack_limit(BACKTRACK_LIMIT).build().map_err(|error| SelectError::BadRegex {
+        rule,
+        pattern: pattern.to_owned(),
+        error: error.to_string(),
+    })
 }
 
 /// Asks a rule of the specs at these places, in their order; adds those that do not pass, with the reasons, in that order

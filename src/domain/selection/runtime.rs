@@ -12,6 +12,7 @@ use crate::domain::pool::request::Shortage;
 use crate::domain::pool::required::{InvalidAmount, Required};
 use crate::domain::selection::reason::Reason;
 use crate::domain::selection::rule::{Rule, in_order};
+use crate::domain::selection::selector::{Group, largest_first};
 use crate::domain::spec::Spec;
 use crate::domain::spec_result::readiness::{self, Need};
 use crate::domain::spec_result::status::{CaseStatus, Category, State};
@@ -335,22 +336,17 @@ fn capacity(spec: &Spec, pool: &Pool) -> Result<Option<Reason>, RuntimeError> {
 impl RuntimeSelection {
     /// How many are excluded for which reason: as [`Selection::report`](super::selector::Selection::report).
     #[must_use]
-    pub fn report(&self) -> Vec<(&Reason, usize)> {
-        let mut groups: Vec<(&Reason, usize)> = Vec::new();
+    pub fn report(&self) -> Vec<Group<'_>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
         let mut places: HashMap<&Reason, usize> = HashMap::new();
-        for reason in
-            self.masks.iter().zip(&self.excluded).filter(|(_, excluded)| **excluded).filter_map(|(it, _)| it.as_ref())
-        {
-            let place = *places.entry(reason).or_insert_with(|| {
-                groups.push((reason, 0));
-                groups.len() - 1
-            });
-            if let Some((_, count)) = groups.get_mut(place) {
-                *count += 1;
+        let excluded = self.masks.iter().zip(&self.excluded).filter(|(_, excluded)| **excluded);
+        for reason in excluded.filter_map(|(reason, _)| reason.as_ref()) {
+            let place = *places.entry(reason).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some(group) => group.count += 1,
+                None => groups.push(Group { reason, count: 1 }),
             }
         }
-        groups.reverse();
-        groups.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        groups
+        largest_first(groups)
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::selection::evaluate::{self, LeftOut};
 use crate::domain::selection::facts::Facts;
 use crate::domain::selection::parameter::TypeError;
 use crate::domain::selection::reason::Reason;
-use crate::domain::selection::rule::{self, Rule};
+use crate::domain::selection::rule::Rule;
 use crate::domain::selection::syntax::SyntaxError;
 use crate::domain::selection::table::Table;
 use crate::domain::selection::texts::number;
@@ -275,6 +275,14 @@ pub struct Group<'s> {
     pub count: usize,
 }
 
+/// Groups that are given in the order in which they were met, the largest first; of equally large ones that which was met
+/// later.
+pub(super) fn largest_first(mut groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
+    groups.reverse();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    groups
+}
+
 /// A step of an answer to why a spec is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause<'s> {
@@ -343,9 +351,7 @@ impl<'t> Selection<'t> {
             let count = counts.get(reason as usize).copied()?;
             Some(Group { reason: self.reasons.get(reason as usize)?, count })
         };
-        let mut groups: Vec<Group<'_>> = met.into_iter().rev().filter_map(group).collect();
-        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-        groups
+        largest_first(met.into_iter().filter_map(group).collect())
     }
 
     /// The specs that were selected from.
@@ -353,12 +359,6 @@ impl<'t> Selection<'t> {
     pub fn table(&self) -> &'t Table {
         self.table
     }
-}
-
-/// The rules in the order in which they are asked.
-#[must_use]
-pub fn rules_in_order(rules: &[Rule]) -> Vec<&Rule> {
-    rule::in_order(rules).into_iter().map(|(_, rule)| rule).collect()
 }
 
 /// The name of a set of specs: the SHA-256 of the compact JSON list of their ids by code point, in ASCII, as Canary has it.

@@ -11,9 +11,10 @@ use serde_json::Value as Json;
 
 use crate::domain::digest::Digest;
 use crate::domain::graph::Graph;
+use crate::domain::lists::Lists;
 use crate::domain::selection::facts::SourceFile;
 use crate::domain::selection::keyword::lower_case;
-use crate::domain::selection::texts::{Interner, Lists, Texts, number};
+use crate::domain::selection::texts::{Interner, Texts, number};
 use crate::domain::spec::Spec;
 
 #[cfg(test)]
@@ -198,11 +199,9 @@ impl Builder {
         self.table.changed_at.push(changed_at);
         let place = self.table.ids.push(&spec.id);
         self.own.push(self.names.intern(&spec.id));
-        let name = spec.name();
         let file = spec.file();
         self.table.views.push(&spec.view());
-        let own = [name.as_str(), spec.family.as_str(), file.as_str()];
-        for keyword in spec.keywords.iter().map(String::as_str).chain(own) {
+        for keyword in spec.keywords.iter().chain(&spec.implicit_keywords()) {
             let keyword = self.keywords.intern(&lower_case(keyword));
             self.has_keyword.push((keyword, place));
         }
@@ -264,7 +263,11 @@ impl Builder {
         table.views.shrink();
         table.by_id = sorted_by_id(&table.ids);
         table.keywords = self.keywords.finish();
-        table.keyword_specs = grouped(table.keywords.len(), self.has_keyword);
+        let mut has_keyword = self.has_keyword;
+        has_keyword.sort_unstable();
+        has_keyword.dedup();
+        table.keyword_specs = Lists::grouped(table.keywords.len(), &has_keyword);
+        drop(has_keyword);
         table.owners = self.owners.finish();
         table.files = self.files.finish();
         table.paths = self.paths.finish();
@@ -325,19 +328,4 @@ fn sorted_by_id(ids: &Texts) -> Vec<u32> {
         one.0.cmp(&other.0).then_with(|| ids.get(one.1).cmp(ids.get(other.1))).then_with(|| one.1.cmp(&other.1))
     });
     keyed.into_iter().map(|(_, number)| number).collect()
-}
-
-/// For each number below a count, what it is paired with, each once, in order.
-fn grouped(count: u32, mut pairs: Vec<(u32, u32)>) -> Lists<u32> {
-    pairs.sort_unstable();
-    pairs.dedup();
-    let mut lists = Lists::default();
-    let mut rest = pairs.as_slice();
-    for number in 0..count {
-        let (these, others) = rest.split_at(rest.partition_point(|(first, _)| *first == number));
-        lists.push(these.iter().map(|(_, second)| *second));
-        rest = others;
-    }
-    lists.shrink();
-    lists
 }

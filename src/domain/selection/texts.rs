@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::domain::lists::bounds;
+
 /// Texts, by the numbers that they were given, from 0. A million short ones cost their bytes and 8 more each, where a list
 /// of `String`s would cost their bytes, 24 more and an allocation each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,10 +23,7 @@ impl Texts {
 
     /// The text of this number; the empty one of a number that none has.
     pub(super) fn get(&self, number: u32) -> &str {
-        let number = number as usize;
-        let start = if number == 0 { Some(0) } else { self.ends.get(number - 1).copied() };
-        let bounds = start.zip(self.ends.get(number).copied());
-        bounds.and_then(|(start, end)| self.all.get(start..end)).unwrap_or_default()
+        bounds(&self.ends, number).and_then(|bounds| self.all.get(bounds)).unwrap_or_default()
     }
 
     /// How many there are.
@@ -71,40 +70,6 @@ impl Interner {
     pub(super) fn finish(mut self) -> Texts {
         self.texts.shrink();
         self.texts
-    }
-}
-
-/// For each of many, a list of numbers: all lists in one, and where each ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Lists<T> {
-    all: Vec<T>,
-    ends: Vec<usize>,
-}
-
-impl<T: Copy> Lists<T> {
-    /// Adds the next list.
-    pub(super) fn push(&mut self, list: impl IntoIterator<Item = T>) {
-        self.all.extend(list);
-        self.ends.push(self.all.len());
-    }
-
-    /// The list of this number; an empty one of a number that none has.
-    pub(super) fn get(&self, number: u32) -> &[T] {
-        let number = number as usize;
-        let start = if number == 0 { Some(0) } else { self.ends.get(number - 1).copied() };
-        let bounds = start.zip(self.ends.get(number).copied());
-        bounds.and_then(|(start, end)| self.all.get(start..end)).unwrap_or_default()
-    }
-
-    /// How many bytes it takes.
-    pub(super) fn bytes(&self) -> usize {
-        self.all.capacity() * size_of::<T>() + self.ends.capacity() * size_of::<usize>()
-    }
-
-    /// Gives back what it has set aside for more.
-    pub(super) fn shrink(&mut self) {
-        self.all.shrink_to_fit();
-        self.ends.shrink_to_fit();
     }
 }
 

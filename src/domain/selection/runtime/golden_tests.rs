@@ -127,7 +127,7 @@ fn replay(golden: &Value) {
         let report_found: Vec<Value> = selection
             .report()
             .into_iter()
-            .map(|(reason, count)| json!({"reason": cases::reason(reason), "count": count}))
+            .map(|group| json!({"reason": cases::reason(group.reason), "count": group.count}))
             .collect();
         assert_eq!(json!(report_found), *report, "{name}");
     }

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{SelectError, Selection, Selector, rules_in_order};
+use super::{SelectError, Selection, Selector};
 use crate::domain::golden;
 use crate::domain::selection::facts::Facts;
 use crate::domain::selection::golden_cases::{self as cases, Files};
 use crate::domain::selection::reason::Reason;
-use crate::domain::selection::rule::Rule;
+use crate::domain::selection::rule::{Rule, in_order};
 use crate::domain::selection::table::Table;
 
 /// What hooks do in a case, in their order.
@@ -91,7 +91,7 @@ fn replay(case: &Value) {
     assert_eq!(found, cases::sorted(&json!(masked_ids)), "{name}");
     assert_eq!(cases::masks(&table, selection.masked()), expect["masks"], "{name}");
     if let Some(order) = expect.get("rule_order") {
-        let classes = rules_in_order(&rules).into_iter().map(|rule| class(rule.word()));
+        let classes = in_order(&rules).into_iter().map(|(_, rule)| class(rule.word()));
         assert_eq!(json!(classes.collect::<Vec<_>>()), *order, "{name}");
     }
     if let Some(report) = expect.get("report") {
