@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::catalogue::Catalogue;
-use crate::app::catalogue::index::Shelf;
+use crate::app::shelf::Shelf;
 use crate::app::spec::Specs;
 use crate::app::writer::WriterOptions;
 use crate::app::{App, Bells, Parts, Writer, seconds};

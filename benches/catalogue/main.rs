@@ -22,6 +22,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 use testyard::app::catalogue::import::{self, Import};
 use testyard::app::catalogue::{By, Catalogue, index};
+use testyard::app::shelf::Shelf;
 use testyard::clock::SystemClock;
 use testyard::config::Settings;
 use testyard::domain::catalogue::index::MissingSuites;
@@ -207,7 +208,7 @@ async fn on(name: &'static str, url: &str, state: &Path, tree: &Path, args: &Arg
     let names = median(args.rounds, async || every_name(&catalogue.db).await).await?;
     // A fresh process has no index yet.
     let cold = median(args.rounds, async || {
-        let fresh = Catalogue { shelf: index::Shelf::default(), ..catalogue.clone() };
+        let fresh = Catalogue { shelf: Shelf::default(), ..catalogue.clone() };
         expand(&fresh, &[String::new()], args.tests).await
     })
     .await?;

@@ -53,11 +53,30 @@ pub enum AppError {
     Unavailable(String),
 }
 
+impl AppError {
+    /// The error for things that change faster than anything can be worked out of them; what they are, for people.
+    #[must_use]
+    pub(super) fn kept_changing(what: &str) -> Self {
+        Self::Conflict(format!("{what} kept changing meanwhile: repeat the request"))
+    }
+
+    /// Refuses a thing, named for people, if there are faults in it.
+    ///
+    /// # Errors
+    /// [`AppError::Faults`].
+    pub(super) fn refuse(what: impl Into<String>, faults: Vec<Fault>) -> Result<()> {
+        if faults.is_empty() { Ok(()) } else { Err(Self::Faults { what: what.into(), faults }) }
+    }
+}
+
 impl From<crate::runner::UnknownRunner> for AppError {
     fn from(error: crate::runner::UnknownRunner) -> Self {
         Self::Invalid(error.to_string())
     }
 }
+
+/// How many faults are told at most.
+pub const MAX_FAULTS: usize = 100;
 
 /// How many faults are told in a line; a door may list them all.
 const FAULTS_IN_A_LINE: usize = 5;

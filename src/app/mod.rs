@@ -12,6 +12,7 @@ pub mod error;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod shelf;
 pub mod spec;
 pub mod submission;
 pub mod submit;
@@ -34,7 +35,7 @@ use crate::runner::breaker::Breakers;
 use crate::sink::kcidb::KcidbSink;
 use crate::store::{self, Db};
 
-pub use error::{AppError, Result};
+pub use error::{AppError, MAX_FAULTS, Result};
 pub use writer::{Write, Writer, Written};
 
 /// What the use cases share. Cheap to clone.
@@ -169,6 +170,19 @@ impl App {
     pub fn sink_backoff(&self) -> Backoff {
         Backoff { base: seconds(self.settings.kcidb.retry_base_s), max: seconds(self.settings.kcidb.retry_max_s) }
     }
+}
+
+/// How often something is worked out anew because what it was worked out from has changed meanwhile.
+const TRIES: usize = 5;
+
+/// Runs what blocks where it holds nobody up.
+///
+/// # Errors
+/// As the work; [`AppError::Unavailable`] if it breaks off.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(AppError::Unavailable(format!("the work broke off: {error}"))))
 }
 
 /// A setting in seconds as a span of time, cut to about a thousand years.

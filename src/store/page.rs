@@ -46,6 +46,12 @@ impl<K> Stretch<K> {
     pub fn cut<T>(&self, rows: Vec<T>) -> (Vec<T>, bool) {
         cut(self.limit, rows)
     }
+
+    /// The page of what comes after its key and is at hand, in order; the flag tells whether there is more.
+    #[must_use]
+    pub fn of<T>(&self, rows: impl Iterator<Item = T>) -> (Vec<T>, bool) {
+        self.cut(rows.take(usize::try_from(self.fetch()).unwrap_or(usize::MAX)).collect())
+    }
 }
 
 fn cut<T>(limit: u32, mut rows: Vec<T>) -> (Vec<T>, bool) {

@@ -7,18 +7,15 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::app::catalogue::change::{self, Change, Changed, Did, NotMade, OnlyIf, TRIES, Terms, always_stale};
+use crate::app::catalogue::change::{self, Change, Changed, Did, NotMade, OnlyIf, Terms};
 use crate::app::catalogue::item::{self, check_name};
 use crate::app::catalogue::{By, Catalogue};
-use crate::app::{AppError, Result};
+use crate::app::{AppError, MAX_FAULTS, Result, TRIES};
 use crate::domain::catalogue::class::Classes;
 use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::store;
-
-/// How many faults are told at most.
-const MAX_FAULTS: usize = 100;
 
 /// A name: a kind, and a label or the name of a class.
 pub type Name = (ItemKind, String);
@@ -112,7 +109,7 @@ pub async fn apply(catalogue: &Catalogue, by: &By, wanted: &Wanted, how: &How) -
             Err(NotMade::Refused(error)) => return Err(error),
         }
     }
-    Err(always_stale())
+    Err(AppError::kept_changing("the catalogue"))
 }
 
 async fn changes(catalogue: &Catalogue, wanted: &Wanted, how: &How, known: Classes) -> Result<Vec<Change>> {
@@ -168,11 +165,8 @@ fn read(documents: &[(Name, Json)], mut known: Classes) -> Result<Vec<(Name, Ite
             }
         }
     }
-    if faults.is_empty() {
-        return Ok(items);
-    }
     faults.truncate(MAX_FAULTS);
-    Err(AppError::Faults { what: "the list of items".to_owned(), faults })
+    AppError::refuse("the list of items", faults).map(|()| items)
 }
 
 /// What stands in a directory, and below it, and is not wanted. A directory that something wanted is in stays.

@@ -1,9 +1,9 @@
 //! Files beside items: an attachment is part of its item, so that changing one makes a new version of the item.
 
-use crate::app::catalogue::change::{self, Change, NotMade, OnlyIf, TRIES, Terms, always_stale};
+use crate::app::catalogue::change::{self, Change, NotMade, OnlyIf, Terms};
 use crate::app::catalogue::item::{get as get_item, what};
 use crate::app::catalogue::{By, Catalogue};
-use crate::app::{AppError, Result, cut};
+use crate::app::{AppError, Result, TRIES, cut};
 use crate::domain::catalogue::document;
 use crate::domain::catalogue::item::{About, Item, ItemKind};
 use crate::domain::catalogue::value::Attachment;
@@ -117,5 +117,5 @@ async fn edit(
             Err(NotMade::Stale) => {}
         }
     }
-    Err(always_stale())
+    Err(AppError::kept_changing("the catalogue"))
 }

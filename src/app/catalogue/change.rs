@@ -102,14 +102,6 @@ impl<E: Into<AppError>> From<E> for NotMade {
     }
 }
 
-/// How often a change is worked out anew because what it was worked out from has changed meanwhile.
-pub(super) const TRIES: usize = 5;
-
-/// The error for a catalogue that changes faster than a change of it can be worked out.
-pub(super) fn always_stale() -> AppError {
-    AppError::Conflict("the catalogue kept changing meanwhile: repeat the request".to_owned())
-}
-
 /// Above so many names of a kind all its items are read rather than those.
 const MANY: usize = 2_000;
 

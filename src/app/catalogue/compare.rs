@@ -54,9 +54,7 @@ pub async fn compare(catalogue: &Catalogue, results: &[(String, String)], revisi
             }
         }
     }
-    if !faults.is_empty() {
-        return Err(AppError::Faults { what: "the results".to_owned(), faults });
-    }
+    AppError::refuse("the results", faults)?;
     let (state, versions) = {
         let mut db = catalogue.db.read().await?;
         let conn = &mut db.conn();

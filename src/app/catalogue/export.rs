@@ -10,9 +10,8 @@ use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use crate::app::catalogue::archive::Packer;
-use crate::app::catalogue::import::blocking;
 use crate::app::catalogue::{Catalogue, attachment, check_revision};
-use crate::app::{AppError, Result};
+use crate::app::{AppError, Result, blocking};
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::domain::qmtest::export::{self, OutFile};

@@ -16,7 +16,7 @@ use crate::app::catalogue::archive::{self, Skipped};
 use crate::app::catalogue::attachment::{self, NotTaken};
 use crate::app::catalogue::change::Did;
 use crate::app::catalogue::{By, Catalogue};
-use crate::app::{AppError, Result};
+use crate::app::{AppError, Result, blocking};
 use crate::domain::catalogue::class::Classes;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
@@ -324,11 +324,4 @@ impl Folder {
 
 fn unreadable(error: impl std::borrow::Borrow<std::io::Error>) -> AppError {
     AppError::Unavailable(format!("a file of the database cannot be read: {}", error.borrow()))
-}
-
-/// Runs what blocks where it holds nobody up.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(AppError::Unavailable(format!("the work broke off: {error}"))))
 }

@@ -3,33 +3,15 @@
 //! A process keeps the index of the revision that it was last asked for. It is never wrong: which revision is the latest
 //! is read from the database for each question, and a revision never changes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::app::catalogue::{Catalogue, check_revision};
-use crate::app::{AppError, Result};
+use crate::app::{AppError, Result, blocking};
 use crate::domain::catalogue::index::{Entry, Index, Kind, Missing, MissingSuites};
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::store;
 use crate::store::catalogue_item::IndexRow;
-
-/// An index and its revision.
-type Kept = (i64, Arc<Index>);
-
-/// The index that was last asked for. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Shelf(Arc<Mutex<Option<Kept>>>);
-
-impl Shelf {
-    fn get(&self, revision: i64) -> Option<Arc<Index>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().filter(|(of, _)| *of == revision).map(|(_, index)| Arc::clone(index))
-    }
-
-    fn keep(&self, revision: i64, index: &Arc<Index>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, Arc::clone(index)));
-    }
-}
 
 /// The most ids of a question.
 const MAX_IDS: usize = 100_000;
@@ -49,10 +31,7 @@ pub async fn at(catalogue: &Catalogue, revision: Option<i64>) -> Result<(i64, Ar
     }
     let rows = store::catalogue_item::index(conn, Some(revision)).await?;
     drop(db);
-    let index = tokio::task::spawn_blocking(move || Index::new(rows.into_iter().filter_map(entry)))
-        .await
-        .map_err(|error| AppError::Unavailable(format!("the index could not be made: {error}")))?;
-    let index = Arc::new(index);
+    let index = Arc::new(blocking(move || Ok(Index::new(rows.into_iter().filter_map(entry)))).await?);
     catalogue.shelf.keep(revision, &index);
     Ok((revision, index))
 }

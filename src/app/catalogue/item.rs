@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
-use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, TRIES, Terms, always_stale};
+use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, Terms};
 use crate::app::catalogue::{By, Catalogue, check_revision, classes};
-use crate::app::{AppError, Result};
+use crate::app::{AppError, Result, TRIES};
 use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Classes;
 use crate::domain::catalogue::document::{self, Fault};
@@ -115,7 +115,7 @@ pub async fn put(
             Err(NotMade::Refused(error)) => return Err(error),
         }
     }
-    Err(always_stale())
+    Err(AppError::kept_changing("the catalogue"))
 }
 
 /// Reads a document as an item of this name.
@@ -156,6 +156,6 @@ pub async fn remove(catalogue: &Catalogue, by: &By, kind: ItemKind, name: &str, 
         Ok(changed) if changed.did == [Did::Nothing] => Err(not_found(kind, name)),
         Ok(changed) => Ok(changed.revision),
         Err(NotMade::Refused(error)) => Err(error),
-        Err(NotMade::Stale) => Err(always_stale()),
+        Err(NotMade::Stale) => Err(AppError::kept_changing("the catalogue")),
     }
 }

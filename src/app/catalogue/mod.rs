@@ -20,11 +20,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use crate::app::shelf::Shelf;
 use crate::app::{AppError, Result};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Classes;
+use crate::domain::catalogue::index::Index;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::objects::Objects;
 use crate::store::catalogue::State;
@@ -42,7 +44,7 @@ pub struct Catalogue {
     /// The catalogue's limits.
     pub limits: Arc<config::Catalogue>,
     /// The index that was last asked for.
-    pub shelf: index::Shelf,
+    pub shelf: Shelf<Index>,
 }
 
 /// Who makes a change, and what for.

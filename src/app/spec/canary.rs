@@ -17,8 +17,8 @@ use serde_json::{Map, Value as Json};
 use tempfile::TempDir;
 
 use crate::app::spec::selection::Wanted;
-use crate::app::spec::{Specs, blocking, put, selection};
-use crate::app::{AppError, Result, cut};
+use crate::app::spec::{Specs, put, selection};
+use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::canary::join::{Joined, join};
 use crate::domain::canary::{pickle, spec as canary_spec};
 use crate::domain::catalogue::document::Fault;
@@ -453,9 +453,7 @@ async fn take_selection(
             faults.push(Fault { pointer: format!("/{place}"), detail: wrong.to_string() });
         }
     }
-    if !faults.is_empty() {
-        return Err(AppError::Faults { what: "its specs".to_owned(), faults });
-    }
+    AppError::refuse("its specs", faults)?;
     let stands = {
         let mut db = specs.db.read().await?;
         store::selection::get(&mut db.conn(), tag).await?

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::spec::{Specs, index, selection};
-use crate::app::{AppError, Result, cut};
+use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::glob::Glob;
 use crate::domain::graph::NodeSet;
@@ -104,7 +104,7 @@ pub async fn resolve_many(specs: &Specs, texts: &[String]) -> Result<BTreeSet<St
             Err(error) => faults.push(Fault { pointer: format!("/ids/{place}"), detail: error.to_string() }),
         }
     }
-    if faults.is_empty() { Ok(ids) } else { Err(AppError::Faults { what: "the ids".to_owned(), faults }) }
+    AppError::refuse("the ids", faults).map(|()| ids)
 }
 
 /// The spec whose id begins so.
@@ -112,9 +112,10 @@ pub async fn resolve_many(specs: &Specs, texts: &[String]) -> Result<BTreeSet<St
 /// # Errors
 /// As [`resolve`].
 pub async fn get(specs: &Specs, text: &str) -> Result<Stored> {
-    let id = resolve(specs, text).await?;
     let mut db = specs.db.read().await?;
-    let found = store::spec::get(&mut db.conn(), &id).await?;
+    let conn = &mut db.conn();
+    let id = resolve_in(conn, text).await??;
+    let found = store::spec::get(conn, &id).await?;
     found.ok_or(AppError::NotFound { what: "spec", id })
 }
 
@@ -157,14 +158,22 @@ pub struct Wanted {
 /// # Errors
 /// As [`resolve_many`]; [`AppError::NotFound`] for the tag.
 pub async fn page(specs: &Specs, wanted: &Wanted, page: &Stretch<String>) -> Result<(Vec<String>, bool)> {
-    let fetch = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
     let (_, table) = index::latest(specs).await?;
+    page_of(specs, &table, wanted, page).await
+}
+
+/// As [`page`], of the specs of this table.
+pub(super) async fn page_of(
+    specs: &Specs,
+    table: &Table,
+    wanted: &Wanted,
+    page: &Stretch<String>,
+) -> Result<(Vec<String>, bool)> {
     let by_id = table.by_id();
     if wanted.ids.is_empty() && wanted.tag.is_none() {
         let after = page.after.as_deref();
         let from = after.map_or(0, |after| by_id.partition_point(|spec| table.id(*spec) <= after));
-        let ids = by_id.iter().skip(from).take(fetch).map(|spec| table.id(*spec).to_owned());
-        return Ok(page.cut(ids.collect()));
+        return Ok(page.of(by_id.iter().skip(from).map(|spec| table.id(*spec).to_owned())));
     }
     let mut ids = match &wanted.tag {
         None => resolve_many(specs, &wanted.ids).await?,
@@ -179,12 +188,11 @@ pub async fn page(specs: &Specs, wanted: &Wanted, page: &Stretch<String>) -> Res
     };
     let mut wanted_specs: Vec<u32> = ids.iter().filter_map(|id| table.place(id)).collect();
     if wanted.upstream {
-        ids.extend(named(&table, &table.graph().upstream(wanted_specs.iter().copied())));
+        ids.extend(named(table, &table.graph().upstream(wanted_specs.iter().copied())));
         wanted_specs = ids.iter().filter_map(|id| table.place(id)).collect();
     }
     let ids = wanted_specs.into_iter().map(|spec| table.id(spec).to_owned());
-    let ids = ids.filter(|id| page.after.as_ref().is_none_or(|after| id > after));
-    Ok(page.cut(ids.take(fetch).collect()))
+    Ok(page.of(ids.filter(|id| page.after.as_ref().is_none_or(|after| id > after))))
 }
 
 /// The ids of stored specs in a set, in order.
@@ -219,9 +227,14 @@ pub enum Way {
 /// If the database fails.
 pub async fn closure(specs: &Specs, seeds: &[String], way: Way) -> Result<Closure> {
     let (_, table) = index::latest(specs).await?;
+    Ok(closure_in(&table, seeds, way))
+}
+
+/// As [`closure`], in this table.
+pub(super) fn closure_in<'i>(table: &Table, seeds: impl IntoIterator<Item = &'i String>, way: Way) -> Closure {
     let names = table.unknown();
     let place = |id: &String| table.place(id).or_else(|| names.get(id.as_str()).copied());
-    let seeds: Vec<u32> = seeds.iter().filter_map(place).collect();
+    let seeds: Vec<u32> = seeds.into_iter().filter_map(place).collect();
     let graph = table.graph();
     let nothing = NodeSet::default;
     let (up, down) = match way {
@@ -230,7 +243,7 @@ pub async fn closure(specs: &Specs, seeds: &[String], way: Way) -> Result<Closur
         Way::UpDown => graph.up_down(seeds),
     };
     let of = |set: &NodeSet| set.iter().map(|node| table.id_or_unknown(node).to_owned()).collect();
-    Ok(Closure { upstream: of(&up), downstream: of(&down) })
+    Closure { upstream: of(&up), downstream: of(&down) }
 }
 
 /// Every spec with what it depends on, in the order in which it says so; also what is not there.
@@ -239,11 +252,12 @@ pub async fn closure(specs: &Specs, seeds: &[String], way: Way) -> Result<Closur
 /// If the database fails.
 pub async fn graph(specs: &Specs) -> Result<BTreeMap<String, Vec<String>>> {
     let (_, table) = index::latest(specs).await?;
-    let dependencies = |spec: u32| {
-        let graph = table.graph();
-        graph.dependencies(spec).iter().map(|it| table.id_or_unknown(*it).to_owned()).collect()
-    };
-    Ok((0..table.len()).map(|spec| (table.id(spec).to_owned(), dependencies(spec))).collect())
+    Ok((0..table.len()).map(|spec| (table.id(spec).to_owned(), dependencies(&table, spec))).collect())
+}
+
+/// The ids of what the spec at this place depends on, in the order in which it says so.
+fn dependencies(table: &Table, spec: u32) -> Vec<String> {
+    table.graph().dependencies(spec).iter().map(|node| table.id_or_unknown(*node).to_owned()).collect()
 }
 
 /// A page of [`graph`], by spec; the flag tells whether there are more.
@@ -251,21 +265,13 @@ pub async fn graph(specs: &Specs) -> Result<BTreeMap<String, Vec<String>>> {
 /// # Errors
 /// If the database fails.
 pub async fn graph_page(specs: &Specs, of: &Stretch<String>) -> Result<(Vec<(String, Vec<String>)>, bool)> {
-    let (ids, more) = page(specs, &Wanted::default(), of).await?;
     let (_, table) = index::latest(specs).await?;
-    let dependencies = |id: &String| {
-        let dependencies = table.place(id).map(|spec| table.graph().dependencies(spec)).unwrap_or_default();
-        dependencies.iter().map(|it| table.id_or_unknown(*it).to_owned()).collect()
+    let (ids, more) = page_of(specs, &table, &Wanted::default(), of).await?;
+    let with_dependencies = |id: String| {
+        let on = table.place(&id).map(|spec| dependencies(&table, spec)).unwrap_or_default();
+        (id, on)
     };
-    Ok((
-        ids.into_iter()
-            .map(|id| {
-                let on = dependencies(&id);
-                (id, on)
-            })
-            .collect(),
-        more,
-    ))
+    Ok((ids.into_iter().map(with_dependencies).collect(), more))
 }
 
 /// A pattern for views.
@@ -329,7 +335,7 @@ pub async fn by_view(specs: &Specs, patterns: &[ViewPattern]) -> Result<BTreeSet
     }
     let (_, table) = index::latest(specs).await?;
     let compiled: Vec<Compiled> = patterns.iter().map(ViewPattern::compiled).collect();
-    super::blocking(move || {
+    blocking(move || {
         let matches = |spec: &u32| compiled.iter().any(|pattern| pattern.matches(table.view(*spec)));
         Ok((0..table.len()).filter(matches).map(|spec| table.id(spec).to_owned()).collect())
     })

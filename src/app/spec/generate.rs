@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::app::catalogue::index as catalogue_index;
+use crate::app::spec::Specs;
 use crate::app::spec::put::{Closed, MAX_SPECS, Put, write};
-use crate::app::spec::{Specs, blocking};
-use crate::app::{AppError, Result};
+use crate::app::{AppError, Result, blocking};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::index::MissingSuites;
 use crate::domain::catalogue::item::{Extension, Item, ItemKind};

@@ -3,10 +3,10 @@
 //! A process keeps the table of the revision that it was last asked for. It is never wrong: which revision is the latest is
 //! read from the database for each question.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::app::Result;
-use crate::app::spec::{Specs, blocking};
+use crate::app::spec::Specs;
+use crate::app::{Result, blocking};
 use crate::domain::selection::table::{Builder, Table};
 use crate::store;
 use crate::store::page::Stretch;
@@ -14,35 +14,22 @@ use crate::store::page::Stretch;
 /// How many specs are read at once.
 const STRETCH: u32 = 2_000;
 
-/// A table and its revision.
-type Kept = (i64, Arc<Table>);
-
-/// The table that was last asked for. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Shelf(Arc<Mutex<Option<Kept>>>);
-
-impl Shelf {
-    fn get(&self, revision: i64) -> Option<Arc<Table>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref().filter(|(of, _)| *of == revision).map(|(_, table)| Arc::clone(table))
-    }
-
-    fn keep(&self, revision: i64, table: &Arc<Table>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((revision, Arc::clone(table)));
-    }
-}
-
 /// All specs as they stand now, by id, and at which revision.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn latest(specs: &Specs) -> Result<(i64, Arc<Table>)> {
+    // Most questions find the table here, and need no transaction to know it.
+    {
+        let mut db = specs.db.read().await?;
+        let revision = store::spec::state(&mut db.conn()).await?.revision;
+        if let Some(table) = specs.shelf.get(revision) {
+            return Ok((revision, table));
+        }
+    }
     let mut snapshot = specs.db.snapshot().await?;
     let conn = &mut snapshot.conn();
     let revision = store::spec::state(conn).await?.revision;
-    if let Some(table) = specs.shelf.get(revision) {
-        return Ok((revision, table));
-    }
     let mut builder = Builder::default();
     let mut page = Stretch { limit: STRETCH, after: None };
     loop {

@@ -18,13 +18,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::app::catalogue::Catalogue;
-use crate::app::{AppError, Result};
+use crate::app::shelf::Shelf;
 use crate::clock::Clock;
+use crate::domain::selection::table::Table;
 use crate::domain::spec::Timeouts;
 use crate::store::Db;
-
-/// How often something is worked out anew because the specs changed meanwhile.
-const TRIES: usize = 5;
 
 /// What the use cases of specs share. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -38,14 +36,14 @@ pub struct Specs {
     /// How long specs may run that do not say.
     pub timeouts: Arc<Timeouts>,
     /// The table that was last asked for.
-    pub shelf: index::Shelf,
+    pub shelf: Shelf<Table>,
 }
 
 impl Specs {
     /// The specs of a database, with the usual timeouts.
     #[must_use]
     pub fn new(db: Db, clock: Arc<dyn Clock>, catalogue: Catalogue) -> Self {
-        Self { db, clock, catalogue, timeouts: Arc::default(), shelf: index::Shelf::default() }
+        Self { db, clock, catalogue, timeouts: Arc::default(), shelf: Shelf::default() }
     }
 
     /// Now.
@@ -53,15 +51,4 @@ impl Specs {
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
-}
-
-/// The error for specs that change faster than anything can be worked out of them.
-fn always_stale() -> AppError {
-    AppError::Conflict("the specs kept changing meanwhile: repeat the request".to_owned())
-}
-
-/// Works on many specs where it blocks nobody.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(AppError::Unavailable(format!("the work was not finished: {error}"))))
 }

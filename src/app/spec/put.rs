@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value as Json;
 
-use crate::app::spec::{Specs, TRIES, always_stale, blocking, index};
-use crate::app::{AppError, Result};
+use crate::app::spec::{Specs, index};
+use crate::app::{AppError, MAX_FAULTS, Result, TRIES, blocking};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::graph::{Graph, Names};
 use crate::domain::selection::table::Table;
@@ -15,9 +15,6 @@ use crate::store;
 
 /// The most specs of a batch.
 pub const MAX_SPECS: usize = 100_000;
-
-/// How many faults are told at most.
-const MAX_FAULTS: usize = 100;
 
 /// How many names of a cycle are told at most.
 const MAX_CYCLE: usize = 1_000;
@@ -94,7 +91,7 @@ pub async fn write(specs: &Specs, batch: Vec<Spec>, closed: Closed) -> Result<Pu
         tx.commit().await?;
         return Ok(Put { revision, created: written.created, replaced: written.replaced, ids });
     }
-    Err(always_stale())
+    Err(AppError::kept_changing("the specs"))
 }
 
 /// The specs of documents, with what they depend on. A document that stands twice counts once.
@@ -118,7 +115,7 @@ fn read(documents: Vec<Json>, timeouts: &Timeouts) -> Result<Vec<Spec>> {
                     drafts.push(draft);
                 }
             },
-            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| at(place, fault))),
+            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| fault.below(&format!("/{place}")))),
         }
         if faults.len() >= MAX_FAULTS {
             break;
@@ -148,16 +145,9 @@ fn moved(fault: Fault, stood: &[usize]) -> Fault {
     }
 }
 
-fn at(place: usize, fault: Fault) -> Fault {
-    Fault { pointer: format!("/{place}{}", fault.pointer), detail: fault.detail }
-}
-
 fn refuse(mut faults: Vec<Fault>) -> Result<()> {
-    if faults.is_empty() {
-        return Ok(());
-    }
     faults.truncate(MAX_FAULTS);
-    Err(AppError::Faults { what: "the specs".to_owned(), faults })
+    AppError::refuse("the specs", faults)
 }
 
 /// Refuses a batch that, written over what is stored, would leave its specs waiting for what is not there or for

@@ -6,8 +6,7 @@ use serde_json::Value as Json;
 
 use crate::app::spec::find::Unresolved;
 use crate::app::spec::{Specs, find, index};
-use crate::app::{App, AppError, Result, Write, Written};
-use crate::domain::catalogue::document::Fault;
+use crate::app::{App, AppError, MAX_FAULTS, Result, Write, Written};
 use crate::domain::selection::facts::History;
 use crate::domain::selection::table::Table;
 use crate::domain::spec_result::result::SpecResult;
@@ -19,9 +18,6 @@ use crate::store::spec_result::{Recorded, Standing, Stored};
 
 /// The most results of a batch.
 pub const MAX_RESULTS: usize = 10_000;
-
-/// How many faults are told at most.
-const MAX_FAULTS: usize = 100;
 
 /// How many rows are read at once.
 const STRETCH: u32 = 2_000;
@@ -41,16 +37,14 @@ pub fn read(documents: &[Json], now: chrono::DateTime<chrono::Utc>) -> Result<Ve
     for (place, document) in documents.iter().enumerate() {
         match SpecResult::read(document, Some(&SpecResultId::new(now).to_string())) {
             Ok(result) => results.push(result),
-            Err(wrong) => faults.extend(
-                wrong.into_iter().map(|fault| Fault { pointer: format!("/{place}{}", fault.pointer), ..fault }),
-            ),
+            Err(wrong) => faults.extend(wrong.into_iter().map(|fault| fault.below(&format!("/{place}")))),
         }
         if faults.len() >= MAX_FAULTS {
             break;
         }
     }
     faults.truncate(MAX_FAULTS);
-    if faults.is_empty() { Ok(results) } else { Err(AppError::Faults { what: "the results".to_owned(), faults }) }
+    AppError::refuse("the results", faults).map(|()| results)
 }
 
 /// Records results together with whatever others have to write; they are durable when this returns. The specs need not be
@@ -68,17 +62,6 @@ pub async fn record(app: &App, results: Vec<SpecResult>) -> Result<Vec<Recorded>
     }
 }
 
-/// Records results in a transaction of their own, where there is no service around.
-///
-/// # Errors
-/// If the database fails.
-pub async fn record_alone(specs: &Specs, results: &[SpecResult]) -> Result<Vec<Recorded>> {
-    let mut tx = specs.db.begin().await?;
-    let recorded = store::spec_result::record(&mut tx.conn(), results, specs.now()).await?;
-    tx.commit().await?;
-    Ok(recorded)
-}
-
 /// The newest result of each spec that has one, by spec: of the specs whose ids begin so, or of all. With `upstream` also of
 /// what those depend on. The newest is that of the greatest session, as text.
 ///
@@ -88,14 +71,19 @@ pub async fn newest(specs: &Specs, texts: &[String], upstream: bool) -> Result<V
     if texts.is_empty() {
         return newest_of_all(specs).await;
     }
-    let mut ids: BTreeSet<String> = find::resolve_many(specs, texts).await?;
-    if upstream {
-        let seeds: Vec<String> = ids.iter().cloned().collect();
-        ids.extend(find::closure(specs, &seeds, find::Way::Up).await?.upstream);
-    }
-    let ids: Vec<String> = ids.into_iter().collect();
+    let ids: Vec<String> = asked_for(specs, texts, upstream).await?.into_iter().collect();
     let mut db = specs.db.read().await?;
     Ok(store::spec_result::newest(&mut db.conn(), &ids).await?)
+}
+
+/// The ids that are asked for, with `upstream` also of all that those depend on, stored or not.
+async fn asked_for(specs: &Specs, texts: &[String], upstream: bool) -> Result<BTreeSet<String>> {
+    let mut ids = find::resolve_many(specs, texts).await?;
+    if upstream {
+        let (_, table) = index::latest(specs).await?;
+        ids.extend(find::closure_in(&table, &ids, find::Way::Up).upstream);
+    }
+    Ok(ids)
 }
 
 async fn newest_of_all(specs: &Specs) -> Result<Vec<Stored>> {
@@ -130,14 +118,8 @@ pub async fn newest_page(
         let next = rows.last().filter(|_| more).map(|row| row.result.spec_id.clone());
         return Ok((rows, next));
     }
-    let mut ids: BTreeSet<String> = find::resolve_many(specs, texts).await?;
-    if upstream {
-        let seeds: Vec<String> = ids.iter().cloned().collect();
-        ids.extend(find::closure(specs, &seeds, find::Way::Up).await?.upstream);
-    }
-    let fetch = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
-    let ids = ids.into_iter().filter(|id| page.after.as_ref().is_none_or(|after| id > after)).take(fetch);
-    let (ids, more) = page.cut(ids.collect());
+    let ids = asked_for(specs, texts, upstream).await?.into_iter();
+    let (ids, more) = page.of(ids.filter(|id| page.after.as_ref().is_none_or(|after| id > after)));
     let mut db = specs.db.read().await?;
     let rows = store::spec_result::newest(&mut db.conn(), &ids).await?;
     Ok((rows, ids.last().filter(|_| more).cloned()))
@@ -186,6 +168,11 @@ pub struct Partial {
 /// If the database fails. Under a tag that is not there nothing is selected.
 pub async fn partials(specs: &Specs, tag: Option<&str>) -> Result<Vec<Partial>> {
     let (_, table) = index::latest(specs).await?;
+    partials_of(specs, &table, tag).await
+}
+
+/// As [`partials`], of the specs of this table.
+pub(super) async fn partials_of(specs: &Specs, table: &Table, tag: Option<&str>) -> Result<Vec<Partial>> {
     let mut standing: BTreeMap<String, Standing> = standings(specs).await?;
     let chosen = match tag.filter(|tag| *tag != super::selection::ALL) {
         Some(tag) => Some(super::selection::selected_ids(specs, tag).await?),
@@ -207,8 +194,8 @@ pub async fn partials(specs: &Specs, tag: Option<&str>) -> Result<Vec<Partial>> 
 /// [`AppError::NotFound`] for the tag.
 pub async fn partials_page(specs: &Specs, tag: Option<&str>, page: &Stretch<String>) -> Result<(Vec<Partial>, bool)> {
     let wanted = find::Wanted { tag: tag.map(str::to_owned), ..find::Wanted::default() };
-    let (ids, more) = find::page(specs, &wanted, page).await?;
     let (_, table) = index::latest(specs).await?;
+    let (ids, more) = find::page_of(specs, &table, &wanted, page).await?;
     let mut db = specs.db.read().await?;
     let newest = store::spec_result::newest(&mut db.conn(), &ids).await?;
     let mut newest: BTreeMap<String, Standing> =
@@ -251,6 +238,13 @@ pub(super) async fn standings(specs: &Specs) -> Result<BTreeMap<String, Standing
     }
 }
 
+/// Whether the spec at this place was written after what came of it: that is about the spec as it stood when it was started.
+/// What says no time is about none.
+pub(super) fn is_changed_since(table: &Table, place: u32, standing: &Standing) -> bool {
+    let ran_at = standing.started_at.or(standing.finished_at);
+    ran_at.is_none_or(|ran_at| table.changed_at(place).is_some_and(|changed_at| changed_at > ran_at))
+}
+
 /// What came of each spec of a table before, as rules ask for it. `with_recent` reads every result that there is, to tell
 /// which of the latest ones passed.
 pub(super) async fn histories(specs: &Specs, table: &Table, with_recent: bool) -> Result<Vec<History>> {
@@ -260,9 +254,7 @@ pub(super) async fn histories(specs: &Specs, table: &Table, with_recent: bool) -
         let Some(history) = histories.get_mut(place as usize) else { continue };
         history.newest = Some((standing.category, standing.status));
         history.seconds = standing.started_at.zip(standing.finished_at).map(|(start, end)| seconds(end - start));
-        // What it came to is about the spec as it stood when it was started.
-        let ran_at = standing.started_at.or(standing.finished_at);
-        history.changed_since = ran_at.is_none_or(|ran_at| table.changed_at(place).is_some_and(|at| at > ran_at));
+        history.changed_since = is_changed_since(table, place, &standing);
     }
     if with_recent {
         let mut db = specs.db.read().await?;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json};
 use tokio::runtime::Handle;
 
 use crate::app::catalogue::{Catalogue, attachment};
-use crate::app::spec::{Specs, blocking, find, index, result};
-use crate::app::{AppError, Result, cut};
+use crate::app::spec::{Specs, find, index, result};
+use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::selection::facts::{Contents, Facts, History, SourceFile};
 use crate::domain::selection::reason::Reason;
@@ -19,6 +19,7 @@ use crate::domain::selection::snapshot::{Difference, Snapshot, compare as compar
 use crate::domain::selection::table::Table;
 use crate::domain::spec_result::status::Category;
 use crate::store;
+use crate::store::Conn;
 use crate::store::page::Stretch;
 use crate::store::selection::{Member, NewMask, NewMember, NewSelection, Reported, Selection as Stored};
 
@@ -288,7 +289,7 @@ fn check_rules(rules: &[Rule]) -> Result<()> {
             rule.faults().into_iter().map(fault)
         })
         .collect();
-    if faults.is_empty() { Ok(()) } else { Err(AppError::Faults { what: "the rules".to_owned(), faults }) }
+    AppError::refuse("the rules", faults)
 }
 
 fn no_such(tag: &str) -> AppError {
@@ -302,9 +303,16 @@ fn no_such(tag: &str) -> AppError {
 pub async fn get(specs: &Specs, tag: &str) -> Result<Made> {
     let mut db = specs.db.read().await?;
     let conn = &mut db.conn();
-    let selection = store::selection::get(conn, tag).await?.ok_or_else(|| no_such(tag))?;
+    let selection = stored(conn, tag).await?;
     let report = store::selection::report(conn, tag, MAX_GROUPS).await?;
     Ok(Made { selection, report })
+}
+
+/// The selection of a tag, without its report.
+async fn stored(conn: &mut Conn<'_>, tag: &str) -> Result<Stored> {
+    // No tag has a NUL, and PostgreSQL takes none in a question either.
+    let found = if tag.contains('\0') { None } else { store::selection::get(conn, tag).await? };
+    found.ok_or_else(|| no_such(tag))
 }
 
 /// Makes sure that there is a selection of this tag.
@@ -313,9 +321,7 @@ pub async fn get(specs: &Specs, tag: &str) -> Result<Made> {
 /// [`AppError::NotFound`].
 pub async fn must_be(specs: &Specs, tag: &str) -> Result<()> {
     let mut db = specs.db.read().await?;
-    // No tag has a NUL, and PostgreSQL takes none in a question either.
-    let is_there = !tag.contains('\0') && store::selection::get(&mut db.conn(), tag).await?.is_some();
-    if is_there { Ok(()) } else { Err(no_such(tag)) }
+    stored(&mut db.conn(), tag).await.map(drop)
 }
 
 /// Calls a selection otherwise.
@@ -411,10 +417,10 @@ pub struct Why {
 pub async fn why(specs: &Specs, tag: &str, text: &str) -> Result<Why> {
     /// How far a chain is followed.
     const MAX_CHAIN: usize = 10_000;
-    let id = find::resolve(specs, text).await?;
     let mut db = specs.db.read().await?;
     let conn = &mut db.conn();
-    store::selection::get(conn, tag).await?.ok_or_else(|| no_such(tag))?;
+    stored(conn, tag).await?;
+    let id = find::resolve_in(conn, text).await??;
     let first = store::selection::member(conn, tag, &id).await?;
     let first = first.ok_or_else(|| AppError::NotFound { what: "spec in the selection", id: id.clone() })?;
     let mut chain = Vec::new();
@@ -451,14 +457,46 @@ pub async fn snapshot(specs: &Specs, tag: &str) -> Result<Snapshot> {
     })
 }
 
-/// Whether a selection was made of the specs that there are now.
+/// Whether a selection is of the specs that there are now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Whether it was made of specs with the ids that there are now.
+    pub is_current: bool,
+    /// The revision of the specs that it was made of.
+    pub spec_set_revision: i64,
+    /// The revision of the specs now.
+    pub latest_revision: i64,
+}
+
+/// Tells whether a selection is of the specs that there are now.
 ///
 /// # Errors
 /// [`AppError::NotFound`].
-pub async fn is_current(specs: &Specs, tag: &str) -> Result<bool> {
-    let Made { selection, .. } = get(specs, tag).await?;
-    let (_, table) = index::latest(specs).await?;
-    Ok(selection.spec_set_id == table.spec_set_id().to_string())
+pub async fn check(specs: &Specs, tag: &str) -> Result<Checked> {
+    let selection = {
+        let mut db = specs.db.read().await?;
+        stored(&mut db.conn(), tag).await?
+    };
+    let (latest_revision, table) = index::latest(specs).await?;
+    let is_current = selection.spec_set_id == table.spec_set_id().to_string();
+    Ok(Checked { is_current, spec_set_revision: selection.spec_set_revision, latest_revision })
+}
+
+/// A selection as far as it is compared.
+struct Side {
+    selected: BTreeSet<String>,
+    masked: BTreeMap<String, String>,
+}
+
+impl Side {
+    async fn of(specs: &Specs, tag: &str) -> Result<Self> {
+        Ok(Self { selected: selected_ids(specs, tag).await?, masked: masked_ids(specs, tag).await? })
+    }
+
+    /// What differs from this side to a later one.
+    async fn until(self, now: Self) -> Result<Difference> {
+        blocking(move || Ok(compare_sides((&self.selected, &self.masked), (&now.selected, &now.masked)))).await
+    }
 }
 
 /// What entered and what left between two selections, and why.
@@ -466,12 +504,10 @@ pub async fn is_current(specs: &Specs, tag: &str) -> Result<bool> {
 /// # Errors
 /// [`AppError::NotFound`].
 pub async fn compare(specs: &Specs, before: &str, now: &str) -> Result<Difference> {
-    for tag in [before, now] {
-        get(specs, tag).await?;
+    for tag in [now, before] {
+        must_be(specs, tag).await?;
     }
-    let old = (selected_ids(specs, before).await?, masked_ids(specs, before).await?);
-    let new = (selected_ids(specs, now).await?, masked_ids(specs, now).await?);
-    blocking(move || Ok(compare_sides((&old.0, &old.1), (&new.0, &new.1)))).await
+    Side::of(specs, before).await?.until(Side::of(specs, now).await?).await
 }
 
 /// Selects anew by the rules of a selection, and tells what that changed.
@@ -491,10 +527,9 @@ pub async fn refresh(specs: &Specs, tag: &str, by: Option<String>) -> Result<(Ma
     if rules.is_empty() {
         return Err(AppError::Conflict("it was made without rules: there is nothing to ask anew".to_owned()));
     }
-    let old = (selected_ids(specs, tag).await?, masked_ids(specs, tag).await?);
+    let before = Side::of(specs, tag).await?;
     let made = put(specs, tag, Wanted::Rules(rules), selection.metadata.0, by).await?.ok_or_else(|| no_such(tag))?;
-    let new = (selected_ids(specs, tag).await?, masked_ids(specs, tag).await?);
-    let difference = blocking(move || Ok(compare_sides((&old.0, &old.1), (&new.0, &new.1)))).await?;
+    let difference = before.until(Side::of(specs, tag).await?).await?;
     Ok((made, difference))
 }
 
@@ -512,13 +547,12 @@ pub struct Rerun {
 /// # Errors
 /// If the database fails.
 pub async fn rerun_roots(specs: &Specs, strategy: &Strategy, tag: Option<&str>) -> Result<BTreeSet<String>> {
-    let partials = result::partials(specs, tag).await?;
     let (_, table) = index::latest(specs).await?;
+    let partials = result::partials_of(specs, &table, tag).await?;
     let category = |partial: &result::Partial| partial.newest.as_ref().map(|newest| newest.category);
-    let is_changed = |partial: &result::Partial| {
-        let ran_at = partial.newest.as_ref().and_then(|newest| newest.started_at.or(newest.finished_at));
-        let changed_at = table.place(&partial.id).and_then(|place| table.changed_at(place));
-        ran_at.is_none_or(|ran_at| changed_at.is_some_and(|changed_at| changed_at > ran_at))
+    let is_changed = |partial: &result::Partial| match (&partial.newest, table.place(&partial.id)) {
+        (Some(newest), Some(place)) => result::is_changed_since(&table, place, newest),
+        _ => true,
     };
     let picks = |partial: &result::Partial| match strategy {
         Strategy::All => true,
@@ -540,8 +574,7 @@ pub async fn rerun(specs: &Specs, roots: &BTreeSet<String>) -> Result<Rerun> {
     if let Some(unknown) = roots.iter().find(|id| table.place(id).is_none()) {
         return Err(AppError::NotFound { what: "spec", id: cut(unknown, 80) });
     }
-    let seeds: Vec<String> = roots.iter().cloned().collect();
-    let find::Closure { upstream, downstream } = find::closure(specs, &seeds, find::Way::UpDown).await?;
+    let find::Closure { upstream, downstream } = find::closure_in(&table, roots, find::Way::UpDown);
     let run: BTreeSet<String> = roots.iter().cloned().chain(downstream).collect();
     let upstream_only = upstream.into_iter().filter(|id| !run.contains(id)).collect();
     Ok(Rerun { run, upstream_only })

@@ -6,8 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::app::spec::index;
-use crate::app::spec::selection;
+use crate::app::spec::selection::{self, Checked};
 use crate::domain::selection::snapshot::Difference;
 use crate::http::catalogue::Author;
 use crate::http::params::{Params, Path};
@@ -26,7 +25,6 @@ use crate::http::selections::{MadeView, SnapshotView};
     )
 )]
 pub(crate) async fn get_snapshot(State(app): State<App>, Path(tag): Path<String>) -> Result<Json<SnapshotView>> {
-    selection::must_be(&app.specs, &tag).await?;
     Ok(Json(selection::snapshot(&app.specs, &tag).await?.into()))
 }
 
@@ -54,11 +52,8 @@ pub struct CheckView {
     )
 )]
 pub(crate) async fn check_selection(State(app): State<App>, Path(tag): Path<String>) -> Result<Json<CheckView>> {
-    selection::must_be(&app.specs, &tag).await?;
-    let current = selection::is_current(&app.specs, &tag).await?;
-    let made = selection::get(&app.specs, &tag).await?;
-    let (latest_revision, _) = index::latest(&app.specs).await?;
-    Ok(Json(CheckView { current, spec_set_revision: made.selection.spec_set_revision, latest_revision }))
+    let Checked { is_current, spec_set_revision, latest_revision } = selection::check(&app.specs, &tag).await?;
+    Ok(Json(CheckView { current: is_current, spec_set_revision, latest_revision }))
 }
 
 /// A spec that is selected or left out, other than before.
@@ -137,7 +132,6 @@ pub(crate) async fn refresh_selection(
     author: Author,
     Path(tag): Path<String>,
 ) -> Result<Json<RefreshedView>> {
-    selection::must_be(&app.specs, &tag).await?;
     let (made, difference) = selection::refresh(&app.specs, &tag, author.by().author).await?;
     Ok(Json(RefreshedView { selection: made.into(), difference: difference.into() }))
 }
@@ -163,6 +157,5 @@ pub(crate) async fn compare_selections(
     let before: Option<String> = params.only(&["before"])?.one("before")?;
     let before =
         before.ok_or_else(|| Problem::new(Code::BadRequest, "want `before`, the tag of the earlier selection"))?;
-    selection::must_be(&app.specs, &tag).await?;
     Ok(Json(selection::compare(&app.specs, &before, &tag).await?.into()))
 }

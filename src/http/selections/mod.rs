@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::app::spec::selection::{self, Made, Wanted};
-use crate::app::{App, AppError, cut};
+use crate::app::{App, AppError, MAX_FAULTS, cut};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::digest::Digest;
 use crate::domain::selection::reason::Reason;
@@ -222,9 +222,6 @@ fn wanted(asked: AskedSelection) -> Result<(Wanted, Map<String, Value>), AppErro
     Ok((wanted, asked.metadata))
 }
 
-/// How many faults are told at most.
-const MAX_FAULTS: usize = 100;
-
 /// Selects, and stores under a tag what is selected and why not the rest
 ///
 /// It takes the place of what stood under the tag. What is selected stays as it is when the specs change:
@@ -322,7 +319,6 @@ pub(crate) async fn get_selection(
     Path(tag): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    selection::must_be(&app.specs, &tag).await?;
     let made = selection::get(&app.specs, &tag).await?;
     let etag = etag(&made.selection);
     if let Some(response) = unchanged(&headers, &etag) {

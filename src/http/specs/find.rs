@@ -96,7 +96,5 @@ pub(crate) async fn select_specs(State(app): State<App>, params: Params) -> Resu
 pub(super) fn page_of(ids: &std::collections::BTreeSet<String>, page: &Stretch<String>) -> Listing<String> {
     use std::ops::Bound::{Excluded, Unbounded};
     let after = page.after.as_deref().map_or(Unbounded, Excluded);
-    let fetch = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
-    let rows = ids.range::<str, _>((after, Unbounded)).take(fetch).cloned().collect();
-    Listing::of(page.cut(rows), Clone::clone, |id| id)
+    Listing::of(page.of(ids.range::<str, _>((after, Unbounded)).cloned()), Clone::clone, |id| id)
 }
