@@ -7,6 +7,7 @@
 pub mod build;
 pub mod callback;
 pub mod catalogue;
+pub mod condition;
 pub mod delivery;
 pub mod error;
 pub mod progress;

@@ -6,6 +6,7 @@ pub mod bridge;
 pub mod builds;
 pub mod callbacks;
 pub mod catalogue;
+pub mod condition;
 pub mod deliveries;
 pub mod health;
 pub mod log;

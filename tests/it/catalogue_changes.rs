@@ -1,8 +1,9 @@
 //! Changes of the catalogue: all of a batch or none, each under its condition, one writer after the other.
 
 use testyard::app::AppError;
-use testyard::app::catalogue::change::{Change, Did, NotMade, OnlyIf, Terms, make};
+use testyard::app::catalogue::change::{Change, Did, NotMade, Terms, make};
 use testyard::app::catalogue::{By, attachment, item};
+use testyard::app::condition::OnlyIf;
 use testyard::domain::catalogue::item::{Item, ItemKind};
 use testyard::domain::digest::Digest;
 use testyard::store::catalogue::Revision;

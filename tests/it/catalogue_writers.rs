@@ -1,7 +1,8 @@
 //! Many writers of the catalogue at once, and many changes in one.
 
 use testyard::app::AppError;
-use testyard::app::catalogue::change::{Did, NotMade, OnlyIf};
+use testyard::app::catalogue::change::{Did, NotMade};
+use testyard::app::condition::OnlyIf;
 use testyard::domain::catalogue::item::ItemKind::Test;
 
 use crate::support::app::TestApp;

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 
-use crate::app::catalogue::change::{self, Change, Changed, Did, NotMade, OnlyIf, Terms};
+use crate::app::catalogue::change::{self, Change, Changed, Did, NotMade, Terms};
 use crate::app::catalogue::item::{self, check_name};
 use crate::app::catalogue::{By, Catalogue};
+use crate::app::condition::OnlyIf;
 use crate::app::{AppError, MAX_FAULTS, Result, TRIES};
 use crate::domain::catalogue::class::Classes;
 use crate::domain::catalogue::document::Fault;

@@ -1,8 +1,9 @@
 //! Files beside items: an attachment is part of its item, so that changing one makes a new version of the item.
 
-use crate::app::catalogue::change::{self, Change, NotMade, OnlyIf, Terms};
+use crate::app::catalogue::change::{self, Change, NotMade, Terms};
 use crate::app::catalogue::item::{get as get_item, what};
 use crate::app::catalogue::{By, Catalogue};
+use crate::app::condition::OnlyIf;
 use crate::app::{AppError, Result, TRIES, cut};
 use crate::domain::catalogue::document;
 use crate::domain::catalogue::item::{About, Item, ItemKind};

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::catalogue::{By, Catalogue};
+use crate::app::condition::OnlyIf;
 use crate::app::{AppError, Result};
 use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Class;
@@ -17,19 +18,6 @@ use crate::domain::catalogue::value::Source;
 use crate::store::catalogue::Revision;
 use crate::store::catalogue_item::{NewVersion, Version};
 use crate::store::{self, Conn};
-
-/// How an item must stand for a change of it to be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnlyIf {
-    /// However it stands.
-    Any,
-    /// There is none of this name.
-    Absent,
-    /// There is one, whichever.
-    There,
-    /// It is the version that this revision made.
-    Version(i64),
-}
 
 /// A change of one item.
 #[derive(Clone, Debug)]
@@ -216,20 +204,7 @@ async fn present(conn: &mut Conn<'_>, changes: &[Change]) -> Result<Present> {
 fn what_it_does(change: &Change, present: &Present) -> Result<Did> {
     let Change { kind, name, item, only_if } = change;
     let there = present.get(&(*kind, name.clone()));
-    let failed = |words: String| Err(AppError::PreconditionFailed(words));
-    match (only_if, there) {
-        (OnlyIf::Absent, Some(version)) => {
-            return failed(format!("there is a {kind} `{name}` already, of revision {}", version.since_revision));
-        }
-        (OnlyIf::There | OnlyIf::Version(_), None) => return failed(format!("there is no {kind} `{name}`")),
-        (OnlyIf::Version(wanted), Some(version)) if *wanted != version.since_revision => {
-            return failed(format!(
-                "the {kind} `{name}` is of revision {} by now, not {wanted}: read it again and decide anew",
-                version.since_revision
-            ));
-        }
-        _ => {}
-    }
+    only_if.check(&format!("{kind} `{name}`"), there.map(|version| version.since_revision))?;
     Ok(match (item, there) {
         (Some(item), Some(version)) if version.document.0 == *item => Did::Nothing,
         (Some(_), Some(_)) => Did::Replaced,

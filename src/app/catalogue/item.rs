@@ -2,8 +2,9 @@
 
 use serde_json::Value as Json;
 
-use crate::app::catalogue::change::{self, Change, Did, NotMade, OnlyIf, Terms};
+use crate::app::catalogue::change::{self, Change, Did, NotMade, Terms};
 use crate::app::catalogue::{By, Catalogue, check_revision, classes};
+use crate::app::condition::OnlyIf;
 use crate::app::{AppError, Result, TRIES};
 use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Classes;

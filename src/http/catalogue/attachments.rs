@@ -15,7 +15,8 @@ use crate::domain::catalogue::value::{Attachment, Source, guess_mime_type};
 use crate::domain::digest::Digest;
 use crate::http::body;
 use crate::http::builds::{missing, read_id};
-use crate::http::catalogue::{Author, Collection, entity_tag, etag, only_if, revision, unchanged};
+use crate::http::catalogue::{Author, Collection, revision};
+use crate::http::condition::{entity_tag, etag, only_if, unchanged};
 use crate::http::params::{Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 

@@ -17,9 +17,10 @@ use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::{builtin, document};
 use crate::http::body;
 use crate::http::builds::missing;
+use crate::http::catalogue::Author;
 use crate::http::catalogue::items::execution;
 use crate::http::catalogue::schema::ClassDocument;
-use crate::http::catalogue::{Author, etag, only_if};
+use crate::http::condition::{etag, only_if};
 use crate::http::params::{Params, Path};
 use crate::http::problem::{ProblemBody, Result};
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::app::spec::find::{self, ViewPattern, Wanted};
-use crate::http::catalogue::{etag, unchanged};
+use crate::http::condition::{etag, unchanged};
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::http::specs::{SpecView, of_ids, of_path};
