@@ -66,7 +66,7 @@ impl Server {
         }
         let sink = match &settings.kcidb.submit_url {
             Some(url) => Some(KcidbSink::new(
-                client,
+                client.clone(),
                 Arc::clone(&clock),
                 url.clone(),
                 settings.kcidb.token.as_ref(),
@@ -85,9 +85,11 @@ impl Server {
             ..BreakerSettings::default()
         });
         let catalogue = catalogue(&settings, db.clone(), Arc::clone(&clock))?;
+        let specs = Specs::new(db.clone(), Arc::clone(&clock), catalogue.clone(), client.clone());
+        let specs = Specs { base_url: Some(base_url.clone()), ..specs };
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
-            specs: Specs::new(db.clone(), Arc::clone(&clock), catalogue.clone()),
+            specs,
             catalogue,
             db,
             origin: settings.kcidb.origin.parse()?,

@@ -33,6 +33,16 @@ pub enum AppError {
     /// The thing is not as the caller thought it to be.
     #[error("{0}")]
     PreconditionFailed(String),
+    /// A hook that was asked while specs were selected failed, and is not optional. Nothing was stored.
+    #[error("the hook at {host}, asked at `{moment}`, failed: {why}; nothing was stored")]
+    Hook {
+        /// Which one, for people.
+        host: String,
+        /// When it was asked.
+        moment: &'static str,
+        /// Why.
+        why: String,
+    },
     /// What is here may not be changed now, for a reason that an operator gave.
     #[error("{0}")]
     ReadOnly(String),

@@ -123,7 +123,7 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(catalogue::items::delete_item))
         .routes(routes!(catalogue::attachments::put_item_attachment))
         .routes(routes!(catalogue::attachments::delete_item_attachment))
-        .routes(routes!(selections::put_selection))
+        .routes(routes!(selections::put::put_selection))
         .routes(routes!(selections::delete_selection))
         .routes(routes!(selections::rename_selection))
         .routes(routes!(selections::changes::refresh_selection))

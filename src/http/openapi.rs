@@ -7,6 +7,7 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use crate::app::catalogue::import::Fate;
+use crate::app::spec::hook::Moment;
 use crate::config::Scope;
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::class::ClassKind;
@@ -49,6 +50,7 @@ documented!(
     DeliveryState,
     Fate,
     ItemKind,
+    Moment as "SelectionMoment",
     ObjectKind,
     Outcome,
     ResultSource,

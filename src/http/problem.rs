@@ -34,6 +34,8 @@ words!(
         Conflict = "conflict",
         /// The thing is not as `If-Match` or `If-None-Match` says: read it again.
         PreconditionFailed = "precondition-failed",
+        /// A hook that the selection depends on failed; the words say which and why.
+        HookFailed = "hook-failed",
         /// What is here may not be changed now; the words say why.
         ReadOnly = "read-only",
         /// The body is larger than is taken.
@@ -61,6 +63,7 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::HookFailed => StatusCode::BAD_GATEWAY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -80,6 +83,7 @@ impl Code {
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible in the present state",
             Self::PreconditionFailed => "Not as the caller thought it to be",
+            Self::HookFailed => "A hook failed",
             Self::ReadOnly => "Read-only",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The content type is not supported",
@@ -216,6 +220,7 @@ impl From<AppError> for Problem {
                 Self { errors: errors.collect(), ..Self::new(Code::Invalid, words) }
             }
             AppError::PreconditionFailed(_) => Self::new(Code::PreconditionFailed, words),
+            AppError::Hook { .. } => Self::new(Code::HookFailed, words),
             AppError::ReadOnly(_) => Self::new(Code::ReadOnly, words),
             AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, words),
             AppError::Overloaded { retry_after } => Self::unavailable(words, retry_after),

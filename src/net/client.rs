@@ -185,6 +185,15 @@ impl Client {
         tokio::time::timeout(timeout, exchange(way, request)).await.unwrap_or(Err(NetError::Timeout(timeout)))
     }
 
+    /// Whether a URL that a caller named may be fetched, as far as it tells by itself: where its name leads is found out when
+    /// it is fetched.
+    ///
+    /// # Errors
+    /// [`NetError::Refused`].
+    pub fn check_named(&self, url: &Url) -> Result<(), NetError> {
+        self.way(url, Destination::Named).map(drop)
+    }
+
     fn way(&self, url: &Url, destination: Destination) -> Result<&reqwest::Client, NetError> {
         let ways = &*self.0;
         let refused = |why: &str| Err(NetError::Refused(format!("{} is not fetched: {why}", Shown(url))));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::store::Conn;
 use crate::store::error::{Error, Result};
 use crate::store::page::Stretch;
-use crate::store::query::Insert;
+use crate::store::query::{FOR_UPDATE, Insert};
 use crate::store::verbatim::Verbatim;
 
 /// A selection as stored, without its specs.
@@ -32,6 +32,12 @@ pub struct Selection {
     pub selected: i64,
     /// How many were left out.
     pub masked: i64,
+    /// The number of the change that stored it: greater than that of any change of a selection before.
+    pub revision: i64,
+    /// Who is asked while specs are selected, in their order.
+    pub hooks: Verbatim<Vec<Value>>,
+    /// The rules that they added to those above.
+    pub hook_rules: Verbatim<Vec<Value>>,
 }
 
 /// A selection that is to be stored.
@@ -51,6 +57,10 @@ pub struct NewSelection {
     pub rules: Vec<Value>,
     /// What else whoever made it wants to keep with it.
     pub metadata: Map<String, Value>,
+    /// Who is asked while specs are selected, in their order.
+    pub hooks: Vec<Value>,
+    /// The rules that they added to those above.
+    pub hook_rules: Vec<Value>,
 }
 
 /// A spec that was looked at.
@@ -94,39 +104,42 @@ pub struct Reported {
 
 macro_rules! columns {
     () => {
-        "tag, created_at, created_by, spec_set_revision, spec_set_id, rules, metadata, selected, masked"
+        "tag, created_at, created_by, spec_set_revision, spec_set_id, rules, metadata, selected, masked, revision, hooks,
+            hook_rules"
     };
 }
 
-/// Stores a selection over the one of its tag, with all its specs. Of two at once the later to begin counts.
+/// A selection whose row is written and whose specs are not yet. Its tag is held until the transaction ends.
+#[derive(Debug)]
+#[must_use = "its specs are still to be written"]
+pub struct Begun<'a> {
+    number: i64,
+    reasons: Vec<Numbered<'a>>,
+    members: Vec<WithReason<'a>>,
+    /// The revision of the one that stood under the tag, where there was one.
+    pub replaced: Option<i64>,
+}
+
+/// Begins to store a selection over the one of its tag. Whoever stores or changes the same tag at the same time waits here,
+/// so that what is found out about the one that stood there holds until the transaction ends.
 ///
 /// # Errors
-/// [`Error::Conflict`] if a spec is in it twice.
-pub async fn put(conn: &mut Conn<'_>, new: &NewSelection, members: &[NewMember<'_>]) -> Result<()> {
-    const REASON: Insert = Insert {
-        head: "INSERT INTO selection_reason (selection_number, number, type, reason, specs) VALUES ",
-        columns: 5,
-        tail: "",
-    };
-    const MEMBER: Insert = Insert {
-        head: "INSERT INTO selection_spec (selection_number, spec_id, reason_number, cause_id) VALUES ",
-        columns: 4,
-        tail: "",
-    };
-    let (reasons, mut members) = numbered(members)?;
+/// If the database refuses.
+pub async fn begin<'a>(conn: &mut Conn<'_>, new: &NewSelection, members: &'a [NewMember<'a>]) -> Result<Begun<'a>> {
+    let (reasons, members) = numbered(members)?;
     let masked: i64 = reasons.iter().map(|reason| reason.specs).sum();
     let count = i64::try_from(members.len()).unwrap_or(i64::MAX);
-    // Whoever stores the same tag at the same time waits here.
-    let (number,): (i64,) = conn
+    // A new one has the revision 0 until its specs are there; of another the old one is left, and so is told.
+    let (number, revision): (i64, i64) = conn
         .query(concat!(
             "INSERT INTO selection (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11)
              ON CONFLICT (tag) DO UPDATE SET created_at = excluded.created_at, created_by = excluded.created_by,
                 spec_set_revision = excluded.spec_set_revision, spec_set_id = excluded.spec_set_id,
                 rules = excluded.rules, metadata = excluded.metadata, selected = excluded.selected,
-                masked = excluded.masked
-             RETURNING number"
+                masked = excluded.masked, hooks = excluded.hooks, hook_rules = excluded.hook_rules
+             RETURNING number, revision"
         ))
         .bind(new.tag.as_str())
         .bind(new.now)
@@ -137,8 +150,29 @@ pub async fn put(conn: &mut Conn<'_>, new: &NewSelection, members: &[NewMember<'
         .bind(Verbatim(&new.metadata))
         .bind(count.saturating_sub(masked))
         .bind(masked)
+        .bind(Verbatim(&new.hooks))
+        .bind(Verbatim(&new.hook_rules))
         .fetch_one()
         .await?;
+    Ok(Begun { number, reasons, members, replaced: Some(revision).filter(|revision| *revision > 0) })
+}
+
+/// Writes the specs of a selection that was begun, and gives it its revision, which is returned.
+///
+/// # Errors
+/// [`Error::Conflict`] if a spec is in it twice.
+pub async fn finish(conn: &mut Conn<'_>, begun: Begun<'_>) -> Result<i64> {
+    const REASON: Insert = Insert {
+        head: "INSERT INTO selection_reason (selection_number, number, type, reason, specs) VALUES ",
+        columns: 5,
+        tail: "",
+    };
+    const MEMBER: Insert = Insert {
+        head: "INSERT INTO selection_spec (selection_number, spec_id, reason_number, cause_id) VALUES ",
+        columns: 4,
+        tail: "",
+    };
+    let Begun { number, reasons, mut members, .. } = begun;
     for delete in [
         "DELETE FROM selection_spec WHERE selection_number = $1",
         "DELETE FROM selection_reason WHERE selection_number = $1",
@@ -159,10 +193,35 @@ pub async fn put(conn: &mut Conn<'_>, new: &NewSelection, members: &[NewMember<'
             query.bind(number).bind(member.spec_id).bind(*reason).bind(cause)
         })
         .await?;
-    Ok(())
+    // Last: whoever stores any other selection waits for this row.
+    let (revision,): (i64,) =
+        conn.query("UPDATE selection_last SET number = number + 1 WHERE id = 1 RETURNING number").fetch_one().await?;
+    conn.query("UPDATE selection SET revision = $1 WHERE number = $2").bind(revision).bind(number).execute().await?;
+    Ok(revision)
+}
+
+/// Stores a selection over the one of its tag, with all its specs, and returns its revision. Of two at once the later to
+/// begin counts.
+///
+/// # Errors
+/// As [`finish`].
+pub async fn put(conn: &mut Conn<'_>, new: &NewSelection, members: &[NewMember<'_>]) -> Result<i64> {
+    let begun = begin(conn, new, members).await?;
+    finish(conn, begun).await
+}
+
+/// The revision of the selection of this tag, which nobody else changes until the transaction ends.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn lock(conn: &mut Conn<'_>, tag: &str) -> Result<Option<i64>> {
+    let found: Option<(i64,)> =
+        conn.query("SELECT revision FROM selection WHERE tag = $1").bind(tag).push(FOR_UPDATE).fetch_optional().await?;
+    Ok(found.map(|(revision,)| revision))
 }
 
 /// A reason with its number and how many specs it is the reason of.
+#[derive(Debug)]
 struct Numbered<'a> {
     number: i64,
     reason: &'a Value,

@@ -156,6 +156,22 @@ const CASES: &[Case] = &[
         status: 422,
         words: "/rules/0",
     },
+    Case {
+        operation: "PUT /api/v1/selections/{tag}",
+        sent: "PUT /api/v1/selections/nightly",
+        body: br#"{"rules": [], "hooks": [{"url": "http://10.0.0.1/", "on": ["start"]}]}"#,
+        away: false,
+        status: 422,
+        words: "/hooks/0/url",
+    },
+    Case {
+        operation: "PUT /api/v1/selections/{tag}",
+        sent: "PUT /api/v1/selections/nightly",
+        body: br#"{"rules": [], "hooks": [{"url": "http://127.0.0.1:1/", "on": ["start"]}]}"#,
+        away: false,
+        status: 502,
+        words: "the hook at 127.0.0.1:1, asked at `start`, failed: could not connect",
+    },
     case("GET /api/v1/selections/{tag}", "GET /api/v1/selections/a%2Fb", 404, "there is no selection `a/b`"),
     case("DELETE /api/v1/selections/{tag}", "DELETE /api/v1/selections/ghost", 404, "ghost"),
     Case {

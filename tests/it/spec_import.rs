@@ -327,6 +327,8 @@ async fn a_selection_that_was_made_by_rules_is_not_overwritten() {
         spec_set_id: "0".repeat(64),
         rules: vec![json!({"type": "keyword"})],
         metadata: serde_json::Map::new(),
+        hooks: vec![],
+        hook_rules: vec![],
     };
     let mut tx = service.begin().await.unwrap();
     store::selection::put(&mut tx.conn(), &new, &[]).await.unwrap();

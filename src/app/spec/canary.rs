@@ -16,6 +16,7 @@ use futures_util::TryStreamExt as _;
 use serde_json::{Map, Value as Json};
 use tempfile::TempDir;
 
+use crate::app::condition::OnlyIf;
 use crate::app::spec::selection::Wanted;
 use crate::app::spec::{Specs, put, selection};
 use crate::app::{AppError, Result, blocking, cut};
@@ -463,7 +464,7 @@ async fn take_selection(
         return Err(AppError::Conflict(words));
     }
     if !dry_run {
-        selection::put(specs, tag, Wanted::WholeIds(ids.into_iter().collect()), metadata, None).await?;
+        selection::put(specs, tag, Wanted::WholeIds(ids.into_iter().collect()), metadata, None, OnlyIf::Any).await?;
     }
     Ok(())
 }

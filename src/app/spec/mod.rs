@@ -8,20 +8,24 @@
 pub mod canary;
 pub mod find;
 pub mod generate;
+pub mod hook;
 pub mod index;
 pub mod put;
 pub mod result;
 pub mod selection;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use url::Url;
 
 use crate::app::catalogue::Catalogue;
 use crate::app::shelf::Shelf;
 use crate::clock::Clock;
 use crate::domain::selection::table::Table;
 use crate::domain::spec::Timeouts;
+use crate::net::client::Client;
 use crate::store::Db;
 
 /// What the use cases of specs share. Cheap to clone.
@@ -37,13 +41,28 @@ pub struct Specs {
     pub timeouts: Arc<Timeouts>,
     /// The table that was last asked for.
     pub shelf: Shelf<Table>,
+    /// By which hooks are asked.
+    pub client: Client,
+    /// How long a hook may take to answer.
+    pub hook_timeout: Duration,
+    /// Where hooks find this service; where that is not known, they are told paths.
+    pub base_url: Option<Url>,
 }
 
 impl Specs {
     /// The specs of a database, with the usual timeouts.
     #[must_use]
-    pub fn new(db: Db, clock: Arc<dyn Clock>, catalogue: Catalogue) -> Self {
-        Self { db, clock, catalogue, timeouts: Arc::default(), shelf: Shelf::default() }
+    pub fn new(db: Db, clock: Arc<dyn Clock>, catalogue: Catalogue, client: Client) -> Self {
+        Self {
+            db,
+            clock,
+            catalogue,
+            timeouts: Arc::default(),
+            shelf: Shelf::default(),
+            client,
+            hook_timeout: hook::TIMEOUT,
+            base_url: None,
+        }
     }
 
     /// Now.

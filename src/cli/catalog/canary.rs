@@ -12,6 +12,7 @@ use crate::app::spec::canary::{self, Report};
 use crate::cli::serve::{in_runtime, settings_for_command};
 use crate::clock::SystemClock;
 use crate::config::{Flags, Surroundings};
+use crate::net::client::Client;
 use crate::server;
 
 /// Which workspace, and how.
@@ -34,7 +35,7 @@ pub(super) fn import(arguments: &Arguments, flags: &Flags, surroundings: &Surrou
             let db = server::open_database(&settings).await?;
             let clock = Arc::new(SystemClock);
             let catalogue = server::catalogue(&settings, db.clone(), Arc::clone(&clock) as _)?;
-            let specs = Specs::new(db, clock, catalogue);
+            let specs = Specs::new(db, clock, catalogue, Client::new(settings.outbound.allow.clone())?);
             let report = canary::import(&specs, &arguments.path, arguments.dry_run).await?;
             specs.db.close().await;
             Ok(told(&report, arguments.dry_run))

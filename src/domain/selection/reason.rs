@@ -102,6 +102,13 @@ pub enum Reason {
     Unchanged,
     /// It is there for the sake of what depends on it, which uses its earlier result.
     UpstreamOnly,
+    /// A hook that was asked while specs were selected left it out.
+    Hook {
+        /// Which one: the host, and the port where it is not the usual one.
+        host: String,
+        /// Its words; not empty.
+        text: String,
+    },
     /// Somebody's own words.
     Custom {
         /// The words; not empty.
@@ -150,6 +157,7 @@ impl fmt::Display for Reason {
             Self::PreviousResultExists { category } => write!(f, "it has a result already ({category})"),
             Self::Unchanged => f.write_str("its file has not changed since it ran"),
             Self::UpstreamOnly => f.write_str("only its earlier result is needed"),
+            Self::Hook { host, text } => write!(f, "the hook at {host} left it out: {text}"),
             Self::Custom { text } => f.write_str(text),
         }
     }

@@ -98,6 +98,21 @@ pub enum SelectError {
     },
 }
 
+impl SelectError {
+    /// The place in the list of the rule that is wrong, or wrong for a spec; `None` where it is none.
+    #[must_use]
+    pub fn rule(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { rule, .. }
+            | Self::Type { rule, .. }
+            | Self::BadRegex { rule, .. }
+            | Self::SlowRegex { rule, .. }
+            | Self::Unreadable { rule, .. } => Some(*rule),
+            Self::MissingDependency { .. } => None,
+        }
+    }
+}
+
 /// Selects from the specs of a table.
 #[derive(Debug)]
 pub struct Selector<'t> {
@@ -235,6 +250,13 @@ impl<'t> Selector<'t> {
             }
         }
         Ok(())
+    }
+
+    /// Why a spec is masked by now; `None` if it is not.
+    #[must_use]
+    pub fn reason(&self, spec: u32) -> Option<&Reason> {
+        let reason = *self.masks.of.get(spec as usize)?;
+        self.masks.reasons.get(reason as usize)
     }
 
     /// What came of it.

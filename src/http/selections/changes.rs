@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,6 +11,7 @@ use crate::app::App;
 use crate::app::spec::selection::{self, Checked};
 use crate::domain::selection::snapshot::Difference;
 use crate::http::catalogue::Author;
+use crate::http::condition::{etag, only_if};
 use crate::http::params::{Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::http::selections::{MadeView, SnapshotView};
@@ -117,23 +120,35 @@ pub struct RefreshedView {
 }
 
 /// Selects anew by a selection's rules
+///
+/// Its hooks are asked again.
 #[utoipa::path(
     post, path = "/api/v1/selections/{tag}/refresh", tag = "selections",
-    params(("tag" = String, Path, example = "nightly")),
+    params(
+        ("tag" = String, Path, example = "nightly"),
+        ("if-match" = Option<String>, Header, description = "The ETag that it was read with: only if it is still that version"),
+    ),
     responses(
-        (status = 200, description = "The selection, and what changed", body = RefreshedView),
+        (status = 200, description = "The selection, and what changed", body = RefreshedView, headers(("etag" = String, description = "Names the version"))),
+        (status = 400, description = "A header is malformed", body = ProblemBody),
         (status = 404, description = "There is no such selection", body = ProblemBody),
-        (status = 409, description = "It was made without rules; a spec depends on one that is not stored, or cannot be compared", body = ProblemBody),
-        (status = 422, description = "A rule is none any more", body = ProblemBody),
+        (status = 409, description = "It was made without rules; a spec depends on one that is not stored, or cannot be compared; another took its place meanwhile", body = ProblemBody),
+        (status = 412, description = "It is another version by now", body = ProblemBody),
+        (status = 422, description = "A rule or a hook is none any more", body = ProblemBody),
+        (status = 502, description = "A hook that is not optional failed: all stays as it was", body = ProblemBody),
     )
 )]
 pub(crate) async fn refresh_selection(
     State(app): State<App>,
     author: Author,
     Path(tag): Path<String>,
-) -> Result<Json<RefreshedView>> {
-    let (made, difference) = selection::refresh(&app.specs, &tag, author.by().author).await?;
-    Ok(Json(RefreshedView { selection: made.into(), difference: difference.into() }))
+    headers: HeaderMap,
+) -> Result<Response> {
+    let only_if = only_if(&headers)?;
+    let (put, difference) = selection::refresh(&app.specs, &tag, author.by().author, only_if).await?;
+    let etag = etag(put.made.selection.revision);
+    let shown = Json(RefreshedView { selection: put.into(), difference: difference.into() });
+    Ok(([(header::ETAG, etag)], shown).into_response())
 }
 
 /// Tells what differs between two selections

@@ -21,7 +21,7 @@ pub struct RuleDocument;
 #[derive(Debug)]
 pub struct ReasonDocument;
 
-fn schema(document: Value) -> RefOr<Schema> {
+pub(in crate::http) fn schema(document: Value) -> RefOr<Schema> {
     serde_json::from_value(document).unwrap_or_else(|_| RefOr::T(Schema::default()))
 }
 
@@ -74,7 +74,7 @@ fn texts(what: &str) -> Value {
     json!({"type": "array", "items": {"type": "string"}, "description": what})
 }
 
-fn text(what: &str) -> Value {
+pub(in crate::http) fn text(what: &str) -> Value {
     json!({"type": "string", "description": what})
 }
 
@@ -288,7 +288,7 @@ impl PartialSchema for ReasonDocument {
             "description": "Why a spec is left out: a `type`, and what belongs to it. Types may be joined by new ones.",
             "required": ["type"],
             "example": {"type": "keyword", "expression": "fast and not gpu"},
-            "properties": {"type": text("`keyword`, `parameter`, `ids`, `owner`, `prefix`, `regex`, `view`, `history`, `not_affected`, `over_budget`, `dependency_masked`, `custom`, …")},
+            "properties": {"type": text("`keyword`, `parameter`, `ids`, `owner`, `prefix`, `regex`, `view`, `history`, `not_affected`, `over_budget`, `dependency_masked`, `hook`, `custom`, …")},
             "additionalProperties": true
         }))
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use testyard::app::AppError;
+use testyard::app::condition::OnlyIf;
 use testyard::app::spec::find::{self, ViewPattern, Way};
 use testyard::app::spec::put::{self, Closed};
 use testyard::app::spec::selection::{self, Wanted};
@@ -142,15 +143,15 @@ async fn answered(specs: &Specs, step: &Value) -> Result<Value, AppError> {
             let metadata = step["meta"].as_object().cloned().unwrap_or_default();
             let ids = texts(&step["ids"]);
             let is_empty = ids.is_empty();
-            let made = selection::put(specs, text("tag"), Wanted::Ids(ids), metadata, None).await?;
+            let made = selection::put(specs, text("tag"), Wanted::Ids(ids), metadata, None, OnlyIf::Any).await?;
             assert_eq!(made.is_none(), is_empty);
             Value::Null
         }
         "rename_selection" => {
-            selection::rename(specs, text("old"), text("new")).await?;
+            selection::rename(specs, text("old"), text("new"), OnlyIf::Any).await?;
             Value::Null
         }
-        "delete_selection" => json!({"deleted": selection::delete(specs, text("tag")).await?}),
+        "delete_selection" => json!({"deleted": selection::delete(specs, text("tag"), OnlyIf::Any).await?}),
         "is_selection" => match selection::get(specs, text("tag")).await {
             Err(AppError::NotFound { .. }) => json!({"is_selection": false}),
             got => json!({"is_selection": got?.selection.tag == text("tag")}),

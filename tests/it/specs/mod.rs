@@ -1,7 +1,9 @@
 //! Specs, their results and selections over HTTP, on both databases.
 
+mod conditions;
 mod find;
 mod generate;
+mod hooks;
 mod put;
 mod refused;
 mod results;

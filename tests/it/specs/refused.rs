@@ -31,6 +31,8 @@ on_both! {
         let app = TestApp::start(db).await;
         with_five(&app).await;
         let rule = |rule: Value| json!({"rules": [{"type": "ids", "ids": ["a"]}, rule]});
+        let hooks = |hooks: Value| json!({"rules": [], "hooks": hooks});
+        let hook = |url: &str| json!({"url": url, "on": ["start"]});
         let snapshot = json!({"spec_set_id": "x", "masked": {}, "rules": [], "created_on": "now"});
         for (asked, at) in [
             (json!({}), ""),
@@ -48,6 +50,15 @@ on_both! {
             (rule(json!(7)), "/rules/1"),
             (rule(json!(null)), "/rules/1"),
             (json!({"ids": ["a", "f", "no id"]}), "/ids/1"),
+            (json!({"ids": ["a"], "hooks": []}), ""),
+            (hooks(json!([hook("http://10.0.0.1/"), hook("http://127.0.0.1:1/")])), "/hooks/0/url"),
+            (hooks(json!([hook("https://me:pw@example.org/")])), "/hooks/0/url"),
+            (hooks(json!([hook("ftp://example.org/")])), "/hooks/0/url"),
+            (hooks(json!([hook("nowhere")])), "/hooks/0"),
+            (hooks(json!([{"url": "https://example.org/", "on": []}])), "/hooks/0/on"),
+            (hooks(json!([{"url": "https://example.org/", "on": ["end"]}])), "/hooks/0"),
+            (hooks(json!([hook("https://example.org/"), 7])), "/hooks/1"),
+            (hooks(json!(vec![hook("https://example.org/"); 11])), "/hooks"),
             (json!({"rules": [], "metadata": {"tag": 1}}), "/metadata"),
             (json!({"rules": [], "metadata": {"x": "y".repeat(70_000)}}), "/metadata"),
             (json!({"snapshot": []}), "/snapshot"),

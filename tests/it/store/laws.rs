@@ -114,6 +114,7 @@ const ILLEGAL: &[&str] = &[
     "UPDATE spec_result SET measurements = NULL",
     // What is in a selection is of one, and a cause is that of a reason.
     "UPDATE selection SET selected = -1",
+    "INSERT INTO selection_last (id, number) VALUES (2, 0)",
     "UPDATE selection_reason SET specs = 0",
     "UPDATE selection_spec SET selection_number = 0",
     "UPDATE selection_reason SET selection_number = 0",
@@ -169,6 +170,8 @@ on_both! {
             "UPDATE spec SET document = '{'",
             "UPDATE spec_result SET measurements = '{'",
             "UPDATE selection SET rules = '['",
+            "UPDATE selection SET hooks = '['",
+            "UPDATE selection SET hook_rules = '['",
         ] {
             let mut tx = db.begin().await.unwrap();
             let result: Result<u64> = tx.conn().query(statement).execute().await;

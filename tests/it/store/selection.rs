@@ -20,6 +20,8 @@ pub(super) fn a_selection(tag: &str) -> NewSelection {
         spec_set_id: "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945".into(),
         rules: vec![json!({"type": "keyword", "expressions": ["a and 'b'"]}), json!(1e16), json!(null)],
         metadata: json!({"z": 1, "a": {"deep": [true, null, -0.0, "ä\u{1F600}"]}}).as_object().unwrap().clone(),
+        hooks: vec![json!({"url": "https://example.org/?a='b'", "on": ["start"], "optional": false})],
+        hook_rules: vec![json!({"type": "ids", "ids": ["\u{1F600}"]}), json!(-0.0)],
     }
 }
 
@@ -82,6 +84,8 @@ on_both! {
         assert_eq!((stored.selected, stored.masked), (2, 3));
         assert_eq!(serde_json::to_string(&stored.rules.0).unwrap(), serde_json::to_string(&new.rules).unwrap());
         assert_eq!(serde_json::to_string(&stored.metadata.0).unwrap(), serde_json::to_string(&new.metadata).unwrap());
+        assert_eq!(serde_json::to_string(&stored.hooks.0).unwrap(), serde_json::to_string(&new.hooks).unwrap());
+        assert_eq!(serde_json::to_string(&stored.hook_rules.0).unwrap(), serde_json::to_string(&new.hook_rules).unwrap());
         assert_eq!(all_selected(&db, "smoke").await, ["bbbb", "cccc"]);
         let (all, more) = read!(db, conn => selection::masked(conn, "smoke", None, &everything()));
         let want = [
@@ -118,6 +122,42 @@ on_both! {
         let stored = read!(db, conn => selection::get(conn, "smoke")).unwrap();
         assert_eq!((stored.selected, stored.masked), (0, 0));
         assert_eq!(all_selected(&db, "smoke").await, Vec::<String>::new());
+    }
+
+    async fn each_that_is_stored_has_a_greater_revision_whatever_its_tag(db: TestDb) {
+        let db = db.open().await;
+        let put = async |tag: &str| committed!(db, conn => selection::put(conn, &a_selection(tag), &[selected("a")]));
+        let revision = async |tag: &str| read!(db, conn => selection::get(conn, tag)).map(|it| it.revision);
+        assert_eq!((put("smoke").await, put("other").await, put("smoke").await), (1, 2, 3));
+        assert_eq!((revision("smoke").await, revision("other").await), (Some(3), Some(2)));
+        assert_eq!(committed!(db, conn => selection::lock(conn, "smoke")), Some(3));
+        assert_eq!(committed!(db, conn => selection::lock(conn, "Smoke")), None);
+        // Not even what is gone gives its number back, and a new name is no new version.
+        assert!(committed!(db, conn => selection::delete(conn, "smoke")));
+        assert_eq!(put("smoke").await, 4);
+        assert!(committed!(db, conn => selection::rename(conn, "smoke", "nightly")));
+        assert_eq!((revision("nightly").await, revision("smoke").await), (Some(4), None));
+    }
+
+    async fn whoever_begins_is_told_what_stood_there_and_changes_nothing_alone(db: TestDb) {
+        let db = db.open().await;
+        let (first, second) = ([selected("a")], [selected("b"), selected("c")]);
+        let new = a_selection("smoke");
+        {
+            let mut tx = db.begin().await.unwrap();
+            let begun = selection::begin(&mut tx.conn(), &new, &first).await.unwrap();
+            assert_eq!(begun.replaced, None);
+            drop(tx);
+        }
+        assert_eq!(read!(db, conn => selection::get(conn, "smoke")), None);
+        for (members, replaced, revision) in [(&first[..], None, 1), (&second[..], Some(1), 2)] {
+            let mut tx = db.begin().await.unwrap();
+            let begun = selection::begin(&mut tx.conn(), &new, members).await.unwrap();
+            assert_eq!(begun.replaced, replaced);
+            assert_eq!(selection::finish(&mut tx.conn(), begun).await.unwrap(), revision);
+            tx.commit().await.unwrap();
+        }
+        assert_eq!(all_selected(&db, "smoke").await, ["b", "c"]);
     }
 
     async fn a_spec_is_in_it_once(db: TestDb) {

@@ -24,7 +24,11 @@ const STRETCH: u32 = 5_000;
 /// [`AppError::NotFound`].
 pub async fn get(specs: &Specs, tag: &str) -> Result<Made> {
     let mut db = specs.db.read().await?;
-    let conn = &mut db.conn();
+    read(&mut db.conn(), tag).await
+}
+
+/// The selection of a tag, as a connection sees it.
+pub(super) async fn read(conn: &mut Conn<'_>, tag: &str) -> Result<Made> {
     let selection = stored(conn, tag).await?;
     let report = store::selection::report(conn, tag, MAX_GROUPS).await?;
     Ok(Made { selection, report })
@@ -145,7 +149,7 @@ pub async fn snapshot(specs: &Specs, tag: &str) -> Result<Snapshot> {
     Ok(Snapshot {
         spec_set_id: selection.spec_set_id,
         masked: masked_ids(specs, tag).await?,
-        rules: selection.rules.0.iter().map(ToString::to_string).collect(),
+        rules: selection.rules.0.iter().chain(&selection.hook_rules.0).map(ToString::to_string).collect(),
         created_on: selection.created_at.to_rfc3339(),
     })
 }

@@ -3,6 +3,7 @@
 //! [`put()`] and what stands beside it store them, [`ask`] answers of them, [`rerun()`] plans what to run again.
 
 pub mod ask;
+pub mod choose;
 pub mod put;
 pub mod rerun;
 
@@ -10,6 +11,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
+use crate::app::spec::Specs;
+use crate::app::spec::hook::{Hook, MAX_HOOKS};
 use crate::app::{AppError, Result, cut};
 use crate::domain::catalogue::document::Fault;
 use crate::domain::selection::rule::Rule;
@@ -17,7 +20,8 @@ use crate::domain::selection::snapshot::Snapshot;
 use crate::store::selection::{Reported, Selection as Stored};
 
 pub use ask::{Checked, Why, check, compare, get, must_be, selected_ids, sentence, snapshot, why};
-pub use put::{delete, put, refresh, rename};
+pub use choose::Warning;
+pub use put::{Put, delete, put, refresh, rename};
 pub use rerun::{Rerun, rerun, rerun_roots};
 
 /// The name that stands for all specs, under which nothing can be stored.
@@ -36,7 +40,12 @@ const MAX_METADATA: usize = 65_536;
 #[derive(Clone, Debug)]
 pub enum Wanted {
     /// Rules, asked of all specs.
-    Rules(Vec<Rule>),
+    Rules {
+        /// The rules.
+        rules: Vec<Rule>,
+        /// Who is asked beside them.
+        hooks: Vec<Hook>,
+    },
     /// Whole ids or beginnings of ids. None removes the selection.
     Ids(Vec<String>),
     /// Whole ids, however short, of specs that need not be stored. None removes the selection.
@@ -105,6 +114,41 @@ fn check_rules(rules: &[Rule]) -> Result<()> {
         })
         .collect();
     AppError::refuse("the rules", faults)
+}
+
+/// Holds every hook to what it may be.
+fn check_hooks(specs: &Specs, hooks: &[Hook]) -> Result<()> {
+    if hooks.len() > MAX_HOOKS {
+        return Err(AppError::Invalid(format!("want at most {MAX_HOOKS} hooks, not {}", hooks.len())));
+    }
+    let faults = hooks.iter().enumerate().flat_map(|(place, hook)| {
+        let fault = move |(below, detail)| Fault { pointer: format!("/hooks/{place}{below}"), detail };
+        hook.faults(&specs.client).into_iter().map(fault)
+    });
+    AppError::refuse("the hooks", faults.collect())
+}
+
+/// What a selection is called, for people.
+fn what(tag: &str) -> String {
+    format!("selection `{}`", cut(tag, 80))
+}
+
+/// Where a selection is, from the root of the service on.
+#[must_use]
+pub fn path(tag: &str) -> String {
+    /// A hexadecimal digit.
+    fn digit(of: u8) -> char {
+        char::from_digit(of.into(), 16).unwrap_or_default().to_ascii_uppercase()
+    }
+    let mut path = "/api/v1/selections/".to_owned();
+    for byte in tag.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+        }
+    }
+    path
 }
 
 fn no_such(tag: &str) -> AppError {

@@ -4,67 +4,90 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
-use tokio::runtime::Handle;
 
-use crate::app::catalogue::{Catalogue, attachment};
-use crate::app::spec::selection::ask::{Side, get};
-use crate::app::spec::selection::{Made, Wanted, check_metadata, check_rules, check_tag, no_such};
-use crate::app::spec::{Specs, find, index, result};
+use crate::app::condition::OnlyIf;
+use crate::app::spec::hook::Hook;
+use crate::app::spec::selection::ask::{Side, get, read};
+use crate::app::spec::selection::choose::{Chosen, Round, Warning};
+use crate::app::spec::selection::{Made, Wanted, check_hooks, check_metadata, check_rules, check_tag, no_such, what};
+use crate::app::spec::{Specs, find, index};
 use crate::app::{AppError, Result, blocking, cut};
-use crate::domain::catalogue::document::Fault;
-use crate::domain::selection::facts::{Contents, Facts, History, SourceFile};
-use crate::domain::selection::reason::Reason;
-use crate::domain::selection::rule::{Past, Rule, Test};
-use crate::domain::selection::selector::{SelectError, Selection, Selector, select};
+use crate::domain::selection::rule::Rule;
+use crate::domain::selection::selector::Selector;
 use crate::domain::selection::snapshot::Difference;
-use crate::domain::selection::table::Table;
 use crate::store;
-use crate::store::selection::{NewMask, NewMember, NewSelection};
+use crate::store::Conn;
+use crate::store::selection::{NewMember, NewSelection};
+
+/// What came of storing a selection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Put {
+    /// The selection.
+    pub made: Made,
+    /// Whether there was none of its tag.
+    pub is_new: bool,
+    /// The hooks that failed without hindering it.
+    pub warnings: Vec<Warning>,
+}
 
 /// Selects and stores under a tag what was selected and why not the others, over what was stored there. When it was made is
-/// told by the service, so that a `created_on` in the metadata does not count.
+/// told by the service, so that a `created_on` in the metadata does not count. `None` if it was removed, being of no ids.
+///
+/// Hooks are asked while no transaction is open. Those that are told of the result are so after it is stored, so that
+/// nobody hears of a selection that there is not; that such a one fails is a warning, even if it is not optional.
 ///
 /// # Errors
-/// [`AppError::Faults`] for a tag that is none and for rules that are none, with pointers; [`AppError::Conflict`] if a spec
-/// depends on one that is not stored, cannot be compared or read, or a snapshot was taken of other specs.
+/// [`AppError::PreconditionFailed`]; [`AppError::Faults`] for a tag that is none and for rules and hooks that are none, with
+/// pointers; [`AppError::Conflict`] if a spec depends on one that is not stored, cannot be compared or read, or a snapshot
+/// was taken of other specs; [`AppError::Hook`].
 pub async fn put(
     specs: &Specs,
     tag: &str,
     wanted: Wanted,
     mut metadata: Map<String, Json>,
     by: Option<String>,
-) -> Result<Option<Made>> {
+    only_if: OnlyIf,
+) -> Result<Option<Put>> {
     check_tag(tag)?;
     metadata.remove("created_on");
     check_metadata(&metadata)?;
+    if only_if != OnlyIf::Any {
+        // Before anything is worked out and anybody asked; it is found out again where it counts.
+        let mut db = specs.db.read().await?;
+        let there = store::selection::get(&mut db.conn(), tag).await?;
+        only_if.check(&what(tag), there.map(|selection| selection.revision))?;
+    }
     let now = specs.now();
     let (revision, table) = index::latest(specs).await?;
+    let spec_set_id = table.spec_set_id().to_string();
     let new = |rules: &[Rule]| NewSelection {
         tag: tag.to_owned(),
         now,
         created_by: by.clone(),
         spec_set_revision: revision,
-        spec_set_id: table.spec_set_id().to_string(),
-        rules: rules.iter().filter_map(|rule| serde_json::to_value(rule).ok()).collect(),
+        spec_set_id: spec_set_id.clone(),
+        rules: documents(rules),
         metadata: metadata.clone(),
+        hooks: Vec::new(),
+        hook_rules: Vec::new(),
     };
     match wanted {
         Wanted::Ids(texts) => {
             let ids = find::resolve_many(specs, &texts).await?;
-            if !store_ids(specs, &new(&[]), &ids).await? {
-                return Ok(None);
-            }
+            store_ids(specs, &new(&[]), &ids, only_if).await
         }
-        Wanted::WholeIds(ids) => {
-            if !store_ids(specs, &new(&[]), &ids).await? {
-                return Ok(None);
-            }
-        }
-        Wanted::Rules(rules) => {
+        Wanted::WholeIds(ids) => store_ids(specs, &new(&[]), &ids, only_if).await,
+        Wanted::Rules { rules, hooks } => {
             check_rules(&rules)?;
-            let facts = Gathered::for_rules(specs, &table, &rules).await?;
-            let chosen = chosen(Arc::clone(&table), rules.clone(), facts).await?;
-            chosen.store(specs, &new(&rules), &table).await?;
+            check_hooks(specs, &hooks)?;
+            let mut new = new(&rules);
+            new.hooks = documents(&hooks);
+            let mut round = Round::new(specs, Arc::clone(&table), &new, hooks);
+            let chosen = round.select(rules).await?;
+            new.hook_rules = documents(&round.added_rules);
+            let (made, is_new) = store_members(specs, &new, &chosen.members(&table), only_if).await?;
+            round.report(&chosen, made.selection.revision).await;
+            Ok(Some(Put { made, is_new, warnings: round.warnings }))
         }
         Wanted::Snapshot { snapshot, anyway } => {
             if !anyway && !snapshot.is_compatible_with(&table) {
@@ -81,170 +104,123 @@ pub async fn put(
                 Ok(Chosen::of(&selector.finish()))
             })
             .await?;
-            chosen.store(specs, &new(&rules), &table).await?;
+            let (made, is_new) = store_members(specs, &new(&rules), &chosen.members(&table), only_if).await?;
+            Ok(Some(Put { made, is_new, warnings: Vec::new() }))
         }
     }
-    get(specs, tag).await.map(Some)
 }
 
-/// What came of selecting, without the table.
-struct Chosen {
-    reasons: Vec<Json>,
-    /// For each spec the place of its reason and of what has left it out.
-    masks: Vec<(u32, Option<usize>, Option<u32>)>,
+/// As they are stored.
+fn documents<T: serde::Serialize>(of: &[T]) -> Vec<Json> {
+    of.iter().filter_map(|one| serde_json::to_value(one).ok()).collect()
 }
 
-impl Chosen {
-    fn of(selection: &Selection<'_>) -> Self {
-        let mut reasons = Vec::new();
-        let mut places: std::collections::HashMap<&Reason, usize> = std::collections::HashMap::new();
-        let mut mask = |spec: u32| {
-            let reason = selection.reason(spec).map(|reason| {
-                *places.entry(reason).or_insert_with(|| {
-                    reasons.push(serde_json::to_value(reason).unwrap_or_default());
-                    reasons.len() - 1
-                })
-            });
-            (spec, reason, selection.cause(spec))
-        };
-        let masks = selection.table().by_id().iter().map(|spec| mask(*spec)).collect();
-        Self { reasons, masks }
-    }
-
-    async fn store(&self, specs: &Specs, new: &NewSelection, table: &Table) -> Result<()> {
-        let member = |(spec, reason, cause): &(u32, Option<usize>, Option<u32>)| NewMember {
-            spec_id: table.id(*spec),
-            mask: reason
-                .and_then(|place| self.reasons.get(place))
-                .map(|reason| NewMask { reason, cause_id: cause.map(|cause| table.id(cause)) }),
-        };
-        let members: Vec<NewMember<'_>> = self.masks.iter().map(member).collect();
-        store_members(specs, new, &members).await
-    }
-}
-
-/// Stores a selection of these specs; of none removes it, and tells so.
-async fn store_ids(specs: &Specs, new: &NewSelection, ids: &BTreeSet<String>) -> Result<bool> {
+/// Stores a selection of these specs; of none removes it.
+async fn store_ids(specs: &Specs, new: &NewSelection, ids: &BTreeSet<String>, only_if: OnlyIf) -> Result<Option<Put>> {
     if ids.is_empty() {
-        delete(specs, &new.tag).await?;
-        return Ok(false);
+        delete(specs, &new.tag, only_if).await?;
+        return Ok(None);
     }
     let members: Vec<NewMember<'_>> = ids.iter().map(|id| NewMember { spec_id: id, mask: None }).collect();
-    store_members(specs, new, &members).await?;
-    Ok(true)
+    let (made, is_new) = store_members(specs, new, &members, only_if).await?;
+    Ok(Some(Put { made, is_new, warnings: Vec::new() }))
 }
 
-async fn store_members(specs: &Specs, new: &NewSelection, members: &[NewMember<'_>]) -> Result<()> {
+/// Stores a selection; tells what stands there then, and whether there was none.
+async fn store_members(
+    specs: &Specs,
+    new: &NewSelection,
+    members: &[NewMember<'_>],
+    only_if: OnlyIf,
+) -> Result<(Made, bool)> {
     let mut tx = specs.db.begin().await?;
-    store::selection::put(&mut tx.conn(), new, members).await?;
+    let conn = &mut tx.conn();
+    let begun = store::selection::begin(conn, new, members).await?;
+    only_if.check(&what(&new.tag), begun.replaced)?;
+    let is_new = begun.replaced.is_none();
+    store::selection::finish(conn, begun).await?;
+    // Before the commit: afterwards it may be another's.
+    let made = read(conn, &new.tag).await?;
     tx.commit().await?;
-    Ok(())
+    Ok((made, is_new))
 }
 
-/// What rules ask for beside the specs.
-struct Gathered {
-    history: Vec<History>,
-    contents: StoredContents,
-}
-
-impl Gathered {
-    async fn for_rules(specs: &Specs, table: &Table, rules: &[Rule]) -> Result<Self> {
-        let wants =
-            |past: Past| rules.iter().any(|rule| matches!(&rule.test, Test::History { want, .. } if *want == past));
-        let asks = |rule: &Rule| matches!(rule.test, Test::History { .. } | Test::Budget { .. });
-        let history = if rules.iter().any(asks) {
-            result::histories(specs, table, wants(Past::Flaky)).await?
-        } else {
-            Vec::new()
-        };
-        Ok(Self { history, contents: StoredContents { catalogue: specs.catalogue.clone(), handle: Handle::current() } })
-    }
-}
-
-/// The contents of files, as far as somebody has brought them here.
-struct StoredContents {
-    catalogue: Catalogue,
-    handle: Handle,
-}
-
-impl Contents for StoredContents {
-    fn read(&self, file: &SourceFile) -> Result<Option<Vec<u8>>, String> {
-        let Some(sha256) = file.sha256 else { return Ok(None) };
-        match self.handle.block_on(attachment::give_out_whole(&self.catalogue, sha256)) {
-            Ok(content) => Ok(Some(content)),
-            Err(AppError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-}
-
-async fn chosen(table: Arc<Table>, rules: Vec<Rule>, gathered: Gathered) -> Result<Chosen> {
-    blocking(move || {
-        let facts = Facts { contents: &gathered.contents, history: &gathered.history };
-        select(&table, &rules, &facts).map(|selection| Chosen::of(&selection)).map_err(|error| refused(&error))
-    })
-    .await
-}
-
-fn refused(error: &SelectError) -> AppError {
-    let pointer = match error {
-        SelectError::Syntax { rule, .. } | SelectError::BadRegex { rule, .. } => format!("/rules/{rule}"),
-        SelectError::Type { .. }
-        | SelectError::SlowRegex { .. }
-        | SelectError::Unreadable { .. }
-        | SelectError::MissingDependency { .. } => return AppError::Conflict(error.to_string()),
+/// Holds the selection of a tag until the transaction ends, if it is as the condition says; tells whether there is one.
+async fn hold(conn: &mut Conn<'_>, tag: &str, only_if: OnlyIf) -> Result<bool> {
+    let only_if = match only_if {
+        // That there is one is what whoever asks here wants anyway.
+        OnlyIf::There => OnlyIf::Any,
+        other => other,
     };
-    AppError::Faults { what: "the rules".to_owned(), faults: vec![Fault { pointer, detail: error.to_string() }] }
+    // No tag has a NUL, and PostgreSQL takes none in a question either.
+    let there = if tag.contains('\0') { None } else { store::selection::lock(conn, tag).await? };
+    only_if.check(&what(tag), there)?;
+    Ok(there.is_some())
 }
 
-/// Calls a selection otherwise.
+/// Calls a selection otherwise. It stays the same version.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::Conflict`] if there is one of the new name; [`AppError::Faults`] if that is no name.
-pub async fn rename(specs: &Specs, from: &str, to: &str) -> Result<()> {
-    check_tag(to)?;
+/// [`AppError::NotFound`]; [`AppError::PreconditionFailed`]; [`AppError::Conflict`] if there is one of the new name;
+/// [`AppError::Faults`] if that is no name.
+pub async fn rename(specs: &Specs, from: &str, to: &str, only_if: OnlyIf) -> Result<Made> {
     let mut tx = specs.db.begin().await?;
-    let renamed = store::selection::rename(&mut tx.conn(), from, to).await.map_err(|error| match error {
+    let conn = &mut tx.conn();
+    if !hold(conn, from, only_if).await? {
+        return Err(no_such(from));
+    }
+    check_tag(to)?;
+    store::selection::rename(conn, from, to).await.map_err(|error| match error {
         store::Error::Conflict(_) => AppError::Conflict(format!("there is a selection `{}` already", cut(to, 80))),
         other => AppError::Store(other),
     })?;
-    if !renamed {
-        return Err(no_such(from));
-    }
+    let made = read(conn, to).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(made)
 }
 
 /// Removes a selection; tells whether there was one.
 ///
 /// # Errors
-/// If the database fails.
-pub async fn delete(specs: &Specs, tag: &str) -> Result<bool> {
+/// [`AppError::PreconditionFailed`].
+pub async fn delete(specs: &Specs, tag: &str, only_if: OnlyIf) -> Result<bool> {
     let mut tx = specs.db.begin().await?;
-    let deleted = store::selection::delete(&mut tx.conn(), tag).await?;
+    let conn = &mut tx.conn();
+    if !hold(conn, tag, only_if).await? {
+        return Ok(false);
+    }
+    let deleted = store::selection::delete(conn, tag).await?;
     tx.commit().await?;
     Ok(deleted)
 }
 
-/// Selects anew by the rules of a selection, and tells what that changed.
+/// Selects anew by the rules of a selection, asking its hooks again, and tells what that changed.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::Conflict`] if it has no rules that could be asked; otherwise as [`put`].
-pub async fn refresh(specs: &Specs, tag: &str, by: Option<String>) -> Result<(Made, Difference)> {
+/// [`AppError::NotFound`]; [`AppError::Conflict`] if it has no rules that could be asked, or was stored anew meanwhile;
+/// otherwise as [`put()`].
+pub async fn refresh(specs: &Specs, tag: &str, by: Option<String>, only_if: OnlyIf) -> Result<(Put, Difference)> {
     let Made { selection, .. } = get(specs, tag).await?;
-    let read = |rule: &Json| serde_json::from_value::<Rule>(rule.clone());
-    let rules: Vec<Rule> = selection
-        .rules
-        .0
-        .iter()
-        .map(read)
-        .collect::<Result<_, _>>()
-        .map_err(|error| AppError::Conflict(format!("its rules cannot be read any more: {error}")))?;
-    if rules.is_empty() {
+    only_if.check(&what(tag), Some(selection.revision))?;
+    let unreadable = |what: &str| {
+        let what = what.to_owned();
+        move |error: serde_json::Error| AppError::Conflict(format!("its {what} cannot be read any more: {error}"))
+    };
+    let rules = selection.rules.0.into_iter().map(serde_json::from_value::<Rule>).collect::<Result<Vec<_>, _>>();
+    let hooks = selection.hooks.0.into_iter().map(serde_json::from_value::<Hook>).collect::<Result<Vec<_>, _>>();
+    let (rules, hooks) = (rules.map_err(unreadable("rules"))?, hooks.map_err(unreadable("hooks"))?);
+    if rules.is_empty() && hooks.is_empty() {
         return Err(AppError::Conflict("it was made without rules: there is nothing to ask anew".to_owned()));
     }
     let before = Side::of(specs, tag).await?;
-    let made = put(specs, tag, Wanted::Rules(rules), selection.metadata.0, by).await?.ok_or_else(|| no_such(tag))?;
+    // What was read above is what is made anew: if another has taken its place, that stays.
+    let same = OnlyIf::Version(selection.revision);
+    let put = put(specs, tag, Wanted::Rules { rules, hooks }, selection.metadata.0, by, same).await;
+    let put = put.map_err(|error| match error {
+        AppError::PreconditionFailed(_) if only_if == OnlyIf::Any => AppError::kept_changing("the selection"),
+        other => other,
+    })?;
+    let put = put.ok_or_else(|| no_such(tag))?;
     let difference = before.until(Side::of(specs, tag).await?).await?;
-    Ok((made, difference))
+    Ok((put, difference))
 }
