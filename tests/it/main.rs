@@ -22,6 +22,7 @@ mod crash;
 mod database_outage;
 mod delivery;
 mod dispatch;
+mod fuzz;
 mod idempotency;
 mod intake;
 mod intake_golden;
