@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::app::catalogue::{Catalogue, attachment};
 use crate::app::spec::hook::{self, Failed, Granted, Hook, Moment};
@@ -62,6 +63,14 @@ struct Begun {
     granted: Granted,
 }
 
+/// A question to a hook before the end.
+struct Question {
+    hook: usize,
+    data: Json,
+    /// Where the answer goes.
+    answer: oneshot::Sender<Result<Granted, Failed>>,
+}
+
 impl Round {
     /// A round for what is to be stored, of which it needs the names.
     pub(super) fn new(specs: &Specs, table: Arc<Table>, new: &NewSelection, hooks: Vec<Hook>) -> Self {
@@ -86,14 +95,21 @@ impl Round {
         self.rules = rules;
         let begun = self.start().await?;
         let facts = Gathered::for_rules(&self.specs, &self.table, &self.all_rules(&begun)).await?;
-        // What is selected from is borrowed, so that all until the end is in one piece, apart from the async threads.
-        let mut round = self.clone();
-        let handle = Handle::current();
-        let (round, chosen) = blocking(move || {
-            let chosen = round.decide(begun, &facts, &handle)?;
+        // What is selected from is borrowed, so that all until the end is in one piece, apart from the async threads. Hooks
+        // are asked from here meanwhile: if whoever wants the selection goes away, that ends, and the work with it.
+        let (questions, mut asked) = mpsc::channel(1);
+        let (mut round, asker) = (self.clone(), self.clone());
+        let deciding = blocking(move || {
+            let chosen = round.decide(begun, &facts, &questions)?;
             Ok((round, chosen))
-        })
-        .await?;
+        });
+        let asking = async {
+            while let Some(Question { hook, data, answer }) = asked.recv().await {
+                let _ = answer.send(asker.ask(hook, Moment::Modify, &data).await);
+            }
+        };
+        let (decided, ()) = tokio::join!(deciding, asking);
+        let (round, chosen) = decided?;
         *self = round;
         Ok(chosen)
     }
@@ -131,7 +147,12 @@ impl Round {
     }
 
     /// Applies the rules, and asks those who are asked before the end.
-    fn decide(&mut self, mut begun: Vec<Begun>, facts: &Gathered, handle: &Handle) -> Result<Chosen> {
+    fn decide(
+        &mut self,
+        mut begun: Vec<Begun>,
+        facts: &Gathered,
+        questions: &mpsc::Sender<Question>,
+    ) -> Result<Chosen> {
         let table = Arc::clone(&self.table);
         let facts = Facts { contents: &facts.contents, history: &facts.history };
         let mut selector = loop {
@@ -149,7 +170,11 @@ impl Round {
         let rules: Vec<Rule> = self.rules.iter().chain(&self.added_rules).cloned().collect();
         for hook in self.on(Moment::Modify) {
             let data = self.data(&rules, |spec| selector.reason(spec));
-            match handle.block_on(self.ask(hook, Moment::Modify, &data)) {
+            let (answer, answered) = oneshot::channel();
+            let question = Question { hook, data, answer };
+            let granted = questions.blocking_send(question).ok().and_then(|()| answered.blocking_recv().ok());
+            let gone = || AppError::Unavailable("nobody waits for the selection any more".to_owned());
+            match granted.ok_or_else(gone)? {
                 Ok(granted) => {
                     for (spec, reason) in granted.mask {
                         selector.mask(spec, reason);

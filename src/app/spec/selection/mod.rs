@@ -3,7 +3,7 @@
 //! [`put()`] and what stands beside it store them, [`ask`] answers of them, [`rerun()`] plans what to run again.
 
 pub mod ask;
-pub mod choose;
+mod choose;
 pub mod put;
 pub mod rerun;
 
