@@ -97,14 +97,14 @@ impl Round {
         let facts = Gathered::for_rules(&self.specs, &self.table, &self.all_rules(&begun)).await?;
         // What is selected from is borrowed, so that all until the end is in one piece, apart from the async threads. Hooks
         // are asked from here meanwhile: if whoever wants the selection goes away, that ends, and the work with it.
-        let (questions, mut asked) = mpsc::channel(1);
+        let (questions, mut incoming) = mpsc::channel(1);
         let (mut round, asker) = (self.clone(), self.clone());
         let deciding = blocking(move || {
             let chosen = round.decide(begun, &facts, &questions)?;
             Ok((round, chosen))
         });
         let asking = async {
-            while let Some(Question { hook, data, answer }) = asked.recv().await {
+            while let Some(Question { hook, data, answer }) = incoming.recv().await {
                 let _ = answer.send(asker.ask(hook, Moment::Modify, &data).await);
             }
         };
