@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
+pub use crate::domain::fault::MAX_FAULTS;
 use crate::store;
 
 /// Why a use case did not do what it was asked.
@@ -84,9 +85,6 @@ impl From<crate::runner::UnknownRunner> for AppError {
         Self::Invalid(error.to_string())
     }
 }
-
-/// How many faults are told at most.
-pub const MAX_FAULTS: usize = 100;
 
 /// How many faults are told in a line; a door may list them all.
 const FAULTS_IN_A_LINE: usize = 5;

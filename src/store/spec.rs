@@ -46,6 +46,8 @@ pub struct Changed {
     pub revision: i64,
     /// The spec.
     pub document: Verbatim<Spec>,
+    /// When that was.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// That a spec waits for another.
@@ -191,16 +193,6 @@ pub async fn with_prefix(conn: &mut Conn<'_>, prefix: &Prefix, limit: i64) -> Re
     Ok(ids.into_iter().map(|(id,)| id).collect())
 }
 
-/// The first ids of specs that have exactly this view, at most `limit`.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn with_view(conn: &mut Conn<'_>, view: &str, limit: i64) -> Result<Vec<String>> {
-    let query = conn.query("SELECT id FROM spec WHERE view = $1 ORDER BY id LIMIT $2").bind(view).bind(limit);
-    let ids: Vec<(String,)> = query.fetch_all().await?;
-    Ok(ids.into_iter().map(|(id,)| id).collect())
-}
-
 /// A page of specs by id; the flag tells whether there are more.
 ///
 /// # Errors
@@ -227,7 +219,7 @@ pub async fn changed_since(
     revision: i64,
     page: &Stretch<(i64, String)>,
 ) -> Result<(Vec<Changed>, bool)> {
-    let query = conn.query("SELECT id, revision, document FROM spec WHERE ");
+    let query = conn.query("SELECT id, revision, document, updated_at FROM spec WHERE ");
     // One condition alone, so that the index begins where the page does.
     let query = match &page.after {
         Some((after, id)) if *after > revision => {

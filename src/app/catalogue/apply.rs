@@ -13,9 +13,9 @@ use crate::app::catalogue::{By, Catalogue};
 use crate::app::condition::OnlyIf;
 use crate::app::{AppError, MAX_FAULTS, Result, TRIES};
 use crate::domain::catalogue::class::Classes;
-use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
+use crate::domain::fault::Fault;
 use crate::store;
 
 /// A name: a kind, and a label or the name of a class.
@@ -148,9 +148,8 @@ fn read(documents: &[(Name, Json)], mut known: Classes) -> Result<Vec<(Name, Ite
             if classes != (*kind == ItemKind::Class) {
                 continue;
             }
-            let at = |pointer: &str| format!("/items/{place}{pointer}");
             let read = check_name(*kind, name)
-                .map_err(|error| vec![Fault { pointer: String::new(), detail: error.to_string() }])
+                .map_err(|error| vec![Fault::new("", error.to_string())])
                 .and_then(|()| item::read(*kind, name, document, &known));
             match read {
                 Ok(item) => {
@@ -159,9 +158,9 @@ fn read(documents: &[(Name, Json)], mut known: Classes) -> Result<Vec<(Name, Ite
                     }
                     items.push(((*kind, name.clone()), item));
                 }
-                Err(found) => faults.extend(found.into_iter().map(|fault| Fault {
-                    pointer: at(&fault.pointer),
-                    detail: format!("the {kind} `{}`: {}", crate::app::cut(name, 80), fault.detail),
+                Err(found) => faults.extend(found.into_iter().map(|Fault { pointer, detail }| {
+                    let detail = format!("the {kind} `{}`: {detail}", crate::app::cut(name, 80));
+                    Fault::new(pointer, detail).below(&format!("/items/{place}"))
                 })),
             }
         }

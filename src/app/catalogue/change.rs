@@ -11,10 +11,10 @@ use crate::app::condition::OnlyIf;
 use crate::app::{AppError, Result};
 use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Class;
-use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
 use crate::domain::catalogue::value::Source;
+use crate::domain::fault::Fault;
 use crate::store::catalogue::Revision;
 use crate::store::catalogue_item::{NewVersion, Version};
 use crate::store::{self, Conn};
@@ -327,7 +327,7 @@ async fn keep_contents(conn: &mut Conn<'_>, made: &[(&Change, Did)]) -> Result<(
 }
 
 fn faulty(change: &Change, detail: String) -> AppError {
-    let fault = Fault { pointer: String::new(), detail };
+    let fault = Fault::new("", detail);
     AppError::Faults { what: format!("the {} `{}`", change.kind, change.name), faults: vec![fault] }
 }
 

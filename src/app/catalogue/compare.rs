@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::app::catalogue::{Catalogue, check_revision};
 use crate::app::{AppError, Result};
-use crate::domain::catalogue::document::Fault;
 use crate::domain::catalogue::expectation::{self, Statistics};
 use crate::domain::catalogue::item::{Expectation, Item, ItemKind};
 use crate::domain::catalogue::outcome::Outcome;
+use crate::domain::fault::Fault;
 use crate::domain::status::Status;
 use crate::store;
 
@@ -50,7 +50,7 @@ pub async fn compare(catalogue: &Catalogue, results: &[(String, String)], revisi
         match outcome {
             Ok(outcome) => read.push((test.as_str(), outcome)),
             Err(error) => {
-                faults.push(Fault { pointer: format!("/results/{place}/outcome"), detail: error.to_string() });
+                faults.push(Fault::new(format!("/results/{place}/outcome"), error.to_string()));
             }
         }
     }

@@ -8,9 +8,10 @@ use crate::app::condition::OnlyIf;
 use crate::app::{AppError, Result, TRIES};
 use crate::domain::catalogue::builtin;
 use crate::domain::catalogue::class::Classes;
-use crate::domain::catalogue::document::{self, Fault};
+use crate::domain::catalogue::document;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::label::Label;
+use crate::domain::fault::Fault;
 use crate::store;
 use crate::store::catalogue_item::Version;
 
@@ -129,10 +130,8 @@ pub fn read(kind: ItemKind, name: &str, document: &Json, classes: &Classes) -> R
         if class.name.is_empty() {
             name.clone_into(&mut class.name);
         } else if class.name != name {
-            return Err(vec![Fault {
-                pointer: "/name".to_owned(),
-                detail: format!("the class is named `{name}` by its address: leave the name out, or give the same"),
-            }]);
+            let detail = format!("the class is named `{name}` by its address: leave the name out, or give the same");
+            return Err(vec![Fault::new("/name", detail)]);
         }
         class.check()?;
     }

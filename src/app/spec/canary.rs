@@ -22,7 +22,7 @@ use crate::app::spec::{Specs, put, selection};
 use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::canary::join::{Joined, join};
 use crate::domain::canary::{pickle, spec as canary_spec};
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::spec::{Spec, Timeouts};
 use crate::domain::spec_result::result::SpecResult;
 use crate::domain::words::words;
@@ -451,7 +451,7 @@ async fn take_selection(
     let mut faults = Vec::new();
     for (place, id) in ids.iter().enumerate() {
         if let Err(wrong) = crate::domain::spec::id::check(id) {
-            faults.push(Fault { pointer: format!("/{place}"), detail: wrong.to_string() });
+            faults.push(Fault::new(format!("/{place}"), wrong.to_string()));
         }
     }
     AppError::refuse("its specs", faults)?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::spec::{Specs, index, selection};
 use crate::app::{AppError, Result, blocking, cut};
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::glob::Glob;
 use crate::domain::graph::NodeSet;
 use crate::domain::selection::table::Table;
@@ -101,7 +101,7 @@ pub async fn resolve_many(specs: &Specs, texts: &[String]) -> Result<BTreeSet<St
         }
         match resolve_in(conn, text).await? {
             Ok(id) => drop(ids.insert(id)),
-            Err(error) => faults.push(Fault { pointer: format!("/ids/{place}"), detail: error.to_string() }),
+            Err(error) => faults.push(Fault::new(format!("/ids/{place}"), error.to_string())),
         }
     }
     AppError::refuse("the ids", faults).map(|()| ids)

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use crate::app::cut;
+use crate::domain::fault::Fault;
 use crate::domain::selection::reason::Reason;
 use crate::domain::selection::rule::Rule;
 use crate::domain::selection::table::Table;
@@ -194,8 +195,8 @@ impl Wish {
             return Err(Failed("`rules` can be answered to `start` only".to_owned()));
         }
         for (place, rule) in wish.rules.iter().enumerate() {
-            if let Some((below, detail)) = rule.faults().into_iter().next() {
-                return Err(Failed(format!("/rules/{place}{below} of its answer: {}", cut(&detail, 400))));
+            if let Some(Fault { pointer, detail }) = rule.faults().into_iter().next() {
+                return Err(Failed(format!("/rules/{place}{pointer} of its answer: {}", cut(&detail, 400))));
             }
         }
         Ok(wish)

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::app::spec::{Specs, index};
 use crate::app::{AppError, MAX_FAULTS, Result, TRIES, blocking};
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::graph::{Graph, Names};
 use crate::domain::selection::table::Table;
 use crate::domain::spec::document::Draft;
@@ -105,10 +105,10 @@ fn read(documents: Vec<Json>, timeouts: &Timeouts) -> Result<Vec<Spec>> {
         match Draft::read(document, timeouts) {
             Ok(draft) => match places.get(&draft.spec.id).and_then(|first| drafts.get(*first)) {
                 Some(first) if *first == draft => {}
-                Some(_) => faults.push(Fault {
-                    pointer: format!("/{place}/id"),
-                    detail: format!("the spec {} stands before with other contents", draft.spec.id),
-                }),
+                Some(_) => {
+                    let detail = format!("the spec {} stands before with other contents", draft.spec.id);
+                    faults.push(Fault::new(format!("/{place}/id"), detail));
+                }
                 None => {
                     places.insert(draft.spec.id.clone(), drafts.len());
                     stood.push(place);
@@ -136,12 +136,9 @@ fn read(documents: Vec<Json>, timeouts: &Timeouts) -> Result<Vec<Spec>> {
 
 /// A fault of the drafts as one of the documents that they were read from.
 fn moved(fault: Fault, stood: &[usize]) -> Fault {
-    let rest = fault.pointer.strip_prefix('/').unwrap_or_default();
-    let (place, below) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let place = place.parse().ok().and_then(|place: usize| stood.get(place));
-    match place {
-        Some(place) => Fault { pointer: format!("/{place}{below}"), detail: fault.detail },
-        None => fault,
+    match fault.in_entry() {
+        Ok((draft, fault)) => fault.below(&format!("/{}", stood.get(draft).unwrap_or(&draft))),
+        Err(whole) => whole,
     }
 }
 
@@ -158,10 +155,8 @@ fn check_closed(batch: &[Spec], stored: &Table) -> Result<()> {
     for (place, spec) in batch.iter().enumerate() {
         for (number, dependency) in spec.dependencies.iter().enumerate() {
             if !own.contains_key(dependency.id.as_str()) && stored.place(&dependency.id).is_none() {
-                faults.push(Fault {
-                    pointer: format!("/{place}/dependencies/{number}"),
-                    detail: format!("there is no spec {}", dependency.id),
-                });
+                let at = format!("/{place}/dependencies/{number}");
+                faults.push(Fault::new(at, format!("there is no spec {}", dependency.id)));
             }
         }
     }
@@ -211,7 +206,7 @@ fn cycles(batch: &[Spec], own: &BTreeMap<&str, usize>, stored: &Table) -> Vec<Fa
             [_] => "it depends on itself".to_owned(),
             _ => format!("it depends on itself: {}", told.join(" -> ")),
         };
-        Some(Fault { pointer: format!("/{place}/dependencies"), detail })
+        Some(Fault::new(format!("/{place}/dependencies"), detail))
     };
     graph.components().into_iter().filter_map(fault).collect()
 }

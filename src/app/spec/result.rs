@@ -13,7 +13,7 @@ use crate::domain::spec_result::result::SpecResult;
 use crate::domain::spec_result::status::Category;
 use crate::ids::SpecResultId;
 use crate::store;
-use crate::store::page::Stretch;
+use crate::store::page::{Pages, Stretch};
 use crate::store::spec_result::{Recorded, Standing, Stored};
 
 /// The most results of a batch.
@@ -89,16 +89,13 @@ async fn asked_for(specs: &Specs, texts: &[String], upstream: bool) -> Result<BT
 async fn newest_of_all(specs: &Specs) -> Result<Vec<Stored>> {
     let mut db = specs.db.read().await?;
     let conn = &mut db.conn();
-    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut pages = Pages::of(STRETCH);
     let mut all = Vec::new();
-    loop {
-        let (rows, more) = store::spec_result::newest_all(conn, &page).await?;
-        page.after = rows.last().map(|row| row.result.spec_id.clone());
-        all.extend(rows);
-        if !more {
-            return Ok(all);
-        }
+    while let Some(page) = pages.next() {
+        let found = store::spec_result::newest_all(conn, page).await?;
+        all.extend(pages.turn(found, |row| row.result.spec_id.clone()));
     }
+    Ok(all)
 }
 
 /// A page of [`newest`], by spec, and what the next page continues after. Of the specs that are asked for, those of a page
@@ -226,16 +223,14 @@ fn standing(stored: Stored) -> Standing {
 pub(super) async fn standings(specs: &Specs) -> Result<BTreeMap<String, Standing>> {
     let mut db = specs.db.read().await?;
     let conn = &mut db.conn();
-    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut pages = Pages::of(STRETCH);
     let mut all = BTreeMap::new();
-    loop {
-        let (rows, more) = store::spec_result::standings(conn, &page).await?;
-        page.after = rows.last().map(|row| row.spec_id.clone());
+    while let Some(page) = pages.next() {
+        let found = store::spec_result::standings(conn, page).await?;
+        let rows = pages.turn(found, |row| row.spec_id.clone());
         all.extend(rows.into_iter().map(|row| (row.spec_id.clone(), row)));
-        if !more {
-            return Ok(all);
-        }
     }
+    Ok(all)
 }
 
 /// Whether the spec at this place was written after what came of it: that is about the spec as it stood when it was started.
@@ -259,19 +254,15 @@ pub(super) async fn histories(specs: &Specs, table: &Table, with_recent: bool) -
     if with_recent {
         let mut db = specs.db.read().await?;
         let conn = &mut db.conn();
-        let mut page = Stretch { limit: STRETCH, after: None };
-        loop {
-            let (rows, more) = store::spec_result::standings_after(conn, &page).await?;
-            page.after = rows.last().map(|row| row.number);
-            for row in rows {
+        let mut pages = Pages::of(STRETCH);
+        while let Some(page) = pages.next() {
+            let found = store::spec_result::standings_after(conn, page).await?;
+            for row in pages.turn(found, |row| row.number) {
                 let place = table.place(&row.spec_id);
                 if let Some(history) = place.and_then(|place| histories.get_mut(place as usize)) {
                     history.passes = history.passes << 1 | u64::from(row.category == Category::Pass);
                     history.failures = history.failures << 1 | u64::from(row.category == Category::Fail);
                 }
-            }
-            if !more {
-                break;
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json};
 
 use crate::domain::canary::spec::{ImportedArtifact, ImportedAsset, ImportedSpec};
-use crate::domain::catalogue::fault::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::spec::{
     Artifact, ArtifactWhen, Asset, Baseline, DEFAULT_STDOUT, Dependency, EXECPATH, Modification, Spec, Timeouts, check,
 };
@@ -33,7 +33,7 @@ pub struct Joined {
 /// # Errors
 /// What no spec can have, and where.
 pub fn join(imported: ImportedSpec, dependencies: Vec<String>, timeouts: &Timeouts) -> Result<Joined, Vec<Fault>> {
-    let fault = |pointer: &str, detail: String| vec![Fault { pointer: pointer.to_owned(), detail }];
+    let fault = |pointer: &str, detail: String| vec![Fault::new(pointer, detail)];
     let dependencies =
         imported.dependencies(dependencies).map_err(|error| fault("/dependencies", error.to_string()))?;
     let xstatus = i32::try_from(imported.xstatus)

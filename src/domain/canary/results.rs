@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::catalogue::fault::Fault;
 use crate::domain::digest::Digest;
+use crate::domain::fault::Fault;
 use crate::domain::spec_result::result::{SpecNames, SpecResult};
 use crate::domain::spec_result::status::Change;
 
@@ -60,7 +60,7 @@ impl Row {
     /// If the status breaks the table of statuses, the measurements are no object, or something is larger than a result may
     /// be.
     pub fn read(&self) -> Result<SpecResult, Vec<Fault>> {
-        let fault = |pointer: &str, detail: String| vec![Fault { pointer: pointer.to_owned(), detail }];
+        let fault = |pointer: &str, detail: String| vec![Fault::new(pointer, detail)];
         let code = i32::try_from(self.code);
         let code = code.map_err(|_| fault("/status/code", format!("want a code of 32 bits, not {}", self.code)))?;
         let told = Change {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::catalogue::class::Class;
-use crate::domain::catalogue::fault::{At, Faults};
 use crate::domain::catalogue::field::{Field, FieldKind};
 use crate::domain::catalogue::limits::{MAX_COMMAND_BYTES, MAX_COMMAND_WORDS, MAX_NAME, MAX_TEXT, MAX_TIMEOUT_S};
 use crate::domain::catalogue::time;
 use crate::domain::catalogue::value::Value;
+use crate::domain::fault::{At, Faults};
 
 /// A command with places for arguments: `{name}` in a word stands for the argument's text, `{{` and `}}` for braces. A
 /// word that is just `{name}` of a list becomes as many words.
@@ -198,7 +198,7 @@ impl CommandTemplate {
         let argv = at.member("argv");
         match self.argv.first().map(String::as_str) {
             None | Some("") => {
-                faults.add::<()>(argv, "want at least the program, which is not empty");
+                faults.add(argv, "want at least the program, which is not empty");
             }
             Some(_) => {}
         }
@@ -215,13 +215,13 @@ impl CommandTemplate {
             for (name, value) in &self.environment {
                 let at = environment.member(name);
                 if faults.check_text(at, name, MAX_NAME) && (name.is_empty() || name.contains('=')) {
-                    faults.add::<()>(at, "want the name of an environment variable: not empty, without `=`");
+                    faults.add(at, "want the name of an environment variable: not empty, without `=`");
                 }
                 check_word(value, class, false, at, faults);
             }
         }
         if self.timeout_s.is_some_and(|seconds| !(1..=MAX_TIMEOUT_S).contains(&seconds)) {
-            faults.add::<()>(at.member("timeout_s"), format!("want 1 to {MAX_TIMEOUT_S} seconds"));
+            faults.add(at.member("timeout_s"), format!("want 1 to {MAX_TIMEOUT_S} seconds"));
         }
     }
 }
@@ -233,7 +233,7 @@ fn check_word(word: &str, class: &Class, may_be_list: bool, at: At<'_>, faults: 
     let parts = match parts(word) {
         Ok(parts) => parts,
         Err(error) => {
-            faults.add::<()>(at, error.to_string());
+            faults.add(at, error.to_string());
             return;
         }
     };
@@ -242,14 +242,13 @@ fn check_word(word: &str, class: &Class, may_be_list: bool, at: At<'_>, faults: 
         let Part::Place(name) = part else { continue };
         match class.field(name) {
             None => faults.add(at, format!("{{{name}}} names no field of the class; write {{{{ and }}}} for braces")),
-            Some(field) if has_text(&field.kind) || may_be_list && is_list_of_texts(field) => None,
+            Some(field) if has_text(&field.kind) || may_be_list && is_list_of_texts(field) => {}
             Some(field) if is_list_of_texts(field) => {
-                faults.add(at, format!("the list {{{name}}} must be a whole word of argv, which becomes as many words"))
+                faults
+                    .add(at, format!("the list {{{name}}} must be a whole word of argv, which becomes as many words"));
             }
-            Some(field) => {
-                faults.add::<()>(at, format!("{{{name}}} is {}, which has no form as text", field.kind.wanted()))
-            }
-        };
+            Some(field) => faults.add(at, format!("{{{name}}} is {}, which has no form as text", field.kind.wanted())),
+        }
     }
 }
 

@@ -23,24 +23,22 @@ use serde_json::Value as Json;
 
 use crate::domain::catalogue::bounds;
 use crate::domain::catalogue::class::{ClassKind, Classes};
-use crate::domain::catalogue::fault::At;
-pub use crate::domain::catalogue::fault::Fault;
-use crate::domain::catalogue::fault::Faults;
 use crate::domain::catalogue::item::{Item, ItemKind};
 use crate::domain::catalogue::limits::MAX_DEPTH;
 use crate::domain::catalogue::value::Attachment;
+use crate::domain::fault::{At, Fault, Faults};
 
 /// Reads an item of this kind, with all faults at once. A class whose document leaves its name out has an empty one;
 /// the caller has it from elsewhere, puts it in and asks
 /// [`Class::check`](crate::domain::catalogue::class::Class::check).
 ///
 /// # Errors
-/// Every fault that was found, the first [`MAX_FAULTS`](crate::domain::catalogue::limits::MAX_FAULTS) of them; there is
+/// Every fault that was found, the first [`MAX_FAULTS`](crate::domain::fault::MAX_FAULTS) of them; there is
 /// at least one.
 pub fn read(kind: ItemKind, document: &Json, classes: &Classes) -> Result<Item, Vec<Fault>> {
     let mut faults = Faults::default();
     if is_deeper(document, MAX_DEPTH) {
-        faults.add::<()>(At::Top, format!("it nests deeper than {MAX_DEPTH} levels"));
+        faults.add(At::Top, format!("it nests deeper than {MAX_DEPTH} levels"));
         return faults.or(None);
     }
     let item = match kind {
@@ -91,7 +89,7 @@ pub fn check_filename(name: &str) -> Result<(), String> {
 pub fn check_attachment(attachment: &Attachment) -> Result<(), Vec<Fault>> {
     let mut faults = Faults::default();
     if let Err(wrong) = check_filename(&attachment.filename) {
-        faults.add::<()>(At::Top.member("filename"), wrong);
+        faults.add(At::Top.member("filename"), wrong);
     }
     faults.check_attachment(At::Top, attachment);
     faults.or(Some(()))

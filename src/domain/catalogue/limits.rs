@@ -36,7 +36,3 @@ pub const MAX_COMMAND_BYTES: usize = 1_048_576;
 pub const MAX_TIMEOUT_S: u32 = 604_800;
 /// How deep a document may nest. Typed values of unknown classes nest twice as deep as values.
 pub const MAX_DEPTH: usize = 32;
-/// How many faults are told at once.
-pub const MAX_FAULTS: usize = 100;
-/// Of a pointer to a fault, in bytes: names in a document may be long, and stand in each pointer below them.
-pub const MAX_POINTER: usize = 2_048;

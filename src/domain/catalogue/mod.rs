@@ -15,7 +15,6 @@ pub mod context;
 pub mod descriptor;
 pub mod document;
 pub mod expectation;
-pub mod fault;
 pub mod field;
 pub mod index;
 pub mod item;

@@ -1,9 +1,8 @@
 //! Patterns that must match at the start of a text, as QMTest matches: they need not reach its end.
 
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::Regex;
 
-/// How many steps back a pattern may take before it counts as no match: patterns come from outside.
-const BACKTRACK_LIMIT: usize = 100_000;
+use crate::domain::regex::compiled;
 
 /// A pattern.
 #[derive(Clone, Debug)]
@@ -29,11 +28,9 @@ impl Pattern {
     /// # Errors
     /// [`PatternError::Invalid`].
     pub fn new(text: &str) -> Result<Self, PatternError> {
-        let invalid = |error: fancy_regex::Error| PatternError::Invalid(error.to_string());
         // By itself first: a parenthesis too many must not close ours.
-        Regex::new(text).map_err(invalid)?;
-        let anchored = format!(r"\A(?:{text})");
-        let regex = RegexBuilder::new(&anchored).backtrack_limit(BACKTRACK_LIMIT).build().map_err(invalid)?;
+        compiled(text).map_err(PatternError::Invalid)?;
+        let regex = compiled(&format!(r"\A(?:{text})")).map_err(PatternError::Invalid)?;
         Ok(Self { text: text.to_owned(), regex })
     }
 

@@ -207,11 +207,9 @@ mod tests {
 
     fn expected_places(row: &Value) -> Places {
         let pointer = |path: &Value| {
-            let escaped = |step: &Value| match step {
-                Value::String(name) => name.replace('~', "~0").replace('/', "~1"),
-                index => index.to_string(),
-            };
-            path.as_array().unwrap().iter().flat_map(|step| ["/".to_owned(), escaped(step)]).collect::<String>()
+            let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
+            let steps: Vec<String> = path.as_array().unwrap().iter().map(step).collect();
+            crate::domain::fault::pointer(steps.iter().map(String::as_str))
         };
         let place = |error: &Value| (pointer(&error["path"]), error["keyword"].as_str().unwrap().to_owned());
         row["all_errors"].as_array().into_iter().flatten().map(place).collect()

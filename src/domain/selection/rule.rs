@@ -1,10 +1,11 @@
 //! The rules of a selection.
 
-use fancy_regex::Regex;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
+use crate::domain::fault::Fault;
+use crate::domain::regex;
 use crate::domain::selection::{keyword, parameter};
 use crate::domain::words::words;
 
@@ -140,26 +141,25 @@ impl<T> Rule<T> {
 }
 
 impl Rule {
-    /// What in it is no expression or pattern: pointers into the rule, and what is wrong there. Selecting tells that only of
-    /// what it comes to ask.
+    /// What in it is no expression or pattern. Selecting tells that only of what it comes to ask.
     #[must_use]
-    pub fn faults(&self) -> Vec<(String, String)> {
+    pub fn faults(&self) -> Vec<Fault> {
         match &self.test {
             Test::Keyword { expressions } if is_off(expressions) => Vec::new(),
             Test::Keyword { expressions } => {
                 let fault = |(place, text): (usize, &String)| {
                     let error = keyword::Expression::parse(text).err()?;
-                    Some((format!("/expressions/{place}"), error.to_string()))
+                    Some(Fault::new(format!("/expressions/{place}"), error.to_string()))
                 };
                 expressions.iter().enumerate().filter_map(fault).collect()
             }
             Test::Parameter { expression } => {
                 let error = parameter::Expression::parse(expression).err();
-                error.map(|error| ("/expression".to_owned(), error.to_string())).into_iter().collect()
+                error.map(|error| Fault::new("/expression", error.to_string())).into_iter().collect()
             }
             Test::Regex { pattern } => {
-                let error = Regex::new(pattern).err();
-                error.map(|error| ("/pattern".to_owned(), error.to_string())).into_iter().collect()
+                let error = regex::compiled(pattern).err();
+                error.map(|error| Fault::new("/pattern", error)).into_iter().collect()
             }
             _ => Vec::new(),
         }

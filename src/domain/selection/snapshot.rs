@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::domain::selection::reason::Reason;
 use crate::domain::selection::rule::{Rule, Test};
-use crate::domain::selection::selector::{Selection, Selector};
+use crate::domain::selection::selector::Selector;
 use crate::domain::selection::table::Table;
 
 #[cfg(test)]
@@ -47,19 +47,15 @@ pub enum SnapshotError {
 }
 
 impl Snapshot {
-    /// Writes a selection by these rules down.
+    /// Writes a selection down: of which specs, what is masked and why, by which rules, and when.
     #[must_use]
-    pub fn take(selection: &Selection<'_>, rules: &[Rule], created_on: String) -> Self {
-        let table = selection.table();
-        let masked = selection.masked().map(|(spec, reason)| (table.id(spec).to_owned(), reason.to_string()));
-        // Rules have no maps with keys that are no texts, which is all that could fail.
-        let rules = rules.iter().map(|rule| serde_json::to_string(rule).unwrap_or_default());
-        Self {
-            spec_set_id: table.spec_set_id().to_string(),
-            masked: masked.collect(),
-            rules: rules.collect(),
-            created_on,
-        }
+    pub fn new<'r>(
+        spec_set_id: String,
+        masked: BTreeMap<String, String>,
+        rules: impl IntoIterator<Item = &'r Json>,
+        created_on: String,
+    ) -> Self {
+        Self { spec_set_id, masked, rules: rules.into_iter().map(Json::to_string).collect(), created_on }
     }
 
     /// Reads what [`serde_json::to_string`] made of one, here or in Canary.

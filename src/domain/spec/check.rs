@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::limits::{
-    MAX_DEPENDENCIES, MAX_DEPTH, MAX_ENTRIES, MAX_FAULTS, MAX_KEYWORDS, MAX_NAME, MAX_PARAMETERS, MAX_PATH_BYTES,
-    MAX_REASON, MAX_TEXT, MAX_TIMEOUT_S, MAX_VALUES, MAX_VIEW_BYTES, MAX_WHEN,
+    MAX_DEPENDENCIES, MAX_DEPTH, MAX_ENTRIES, MAX_KEYWORDS, MAX_NAME, MAX_PARAMETERS, MAX_PATH_BYTES, MAX_REASON,
+    MAX_TEXT, MAX_TIMEOUT_S, MAX_VALUES, MAX_VIEW_BYTES, MAX_WHEN,
 };
 use super::{Artifact, Asset, Baseline, Dependency, EXECPATH, Modification, ModificationAction, Spec, id};
-use crate::domain::catalogue::fault::Fault;
 use crate::domain::catalogue::label::Label;
+use crate::domain::fault::{Fault, Faults, Place, pointer};
 
 #[cfg(test)]
 mod tests;
@@ -20,48 +20,32 @@ mod tests;
 /// Checks a spec that has been filled in.
 ///
 /// # Errors
-/// Every fault that was found, the first [`MAX_FAULTS`] of them; there is at least one.
+/// Every fault that was found, the first [`MAX_FAULTS`](crate::domain::fault::MAX_FAULTS) of them; there is at least one.
 pub fn check(spec: &Spec) -> Result<(), Vec<Fault>> {
     let mut faults = Faults::default();
-    faults.check_spec(spec);
-    faults.or(())
+    check_spec(spec, &mut faults);
+    faults.or(Some(()))
 }
 
-/// The faults found so far, the first [`MAX_FAULTS`] of them.
-#[derive(Default)]
-pub(super) struct Faults {
-    found: Vec<Fault>,
-    /// Members of the document that could not be read, and are not judged any further.
-    unread: Vec<String>,
+/// As [`check`], after what was found so far.
+pub(super) fn check_spec(spec: &Spec, faults: &mut Faults) {
+    Checker(faults).check_spec(spec);
 }
 
-impl Faults {
-    pub(super) fn add(&mut self, pointer: String, detail: impl Into<String>) {
-        let is_unread = self.unread.iter().any(|member| {
-            pointer.strip_prefix(member.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
-        if self.found.len() < MAX_FAULTS && !is_unread {
-            self.found.push(Fault { pointer, detail: detail.into() });
-        }
+/// Checks the parts of a spec, and has the faults that were found so far.
+struct Checker<'f>(&'f mut Faults);
+
+impl Checker<'_> {
+    fn add(&mut self, at: impl Place, detail: impl Into<String>) {
+        self.0.add(at, detail);
     }
 
-    /// From here on, nothing is told of the members that have faults.
-    pub(super) fn close_read(&mut self) {
-        let member = |fault: &Fault| fault.pointer.split('/').nth(1).map(|name| format!("/{name}"));
-        self.unread = self.found.iter().filter_map(member).collect();
-    }
-
-    /// What was read, unless there are faults.
-    pub(super) fn or<T>(self, read: T) -> Result<T, Vec<Fault>> {
-        if self.found.is_empty() { Ok(read) } else { Err(self.found) }
-    }
-
-    pub(super) fn check_spec(&mut self, spec: &Spec) {
+    fn check_spec(&mut self, spec: &Spec) {
         if let Err(wrong) = id::check(&spec.id) {
-            self.add("/id".to_owned(), wrong.to_string());
+            self.add("/id", wrong.to_string());
         }
         self.check_paths(spec);
-        self.check_name("/family".to_owned(), &spec.family);
+        self.check_name("/family", &spec.family);
         self.check_values("parameters", &spec.parameters, MAX_PARAMETERS);
         self.check_values("meta_parameters", &spec.meta_parameters, MAX_PARAMETERS);
         self.check_values("attributes", &spec.attributes, MAX_ENTRIES);
@@ -69,13 +53,13 @@ impl Faults {
         self.check_names("owners", spec.owners.as_deref().unwrap_or_default());
         self.check_list("dependencies", &spec.dependencies, MAX_DEPENDENCIES, Self::check_dependency);
         if !(0.0..=MAX_TIMEOUT_S).contains(&spec.timeout) {
-            self.add("/timeout".to_owned(), format!("want 0 to {MAX_TIMEOUT_S} seconds"));
+            self.add("/timeout", format!("want 0 to {MAX_TIMEOUT_S} seconds"));
         }
         if let Some(reason) = &spec.mask {
-            self.check_needed("/mask".to_owned(), reason, MAX_REASON);
+            self.check_needed("/mask", reason, MAX_REASON);
         }
         if spec.catalogue_test.as_ref().is_some_and(Label::is_root) {
-            self.add("/catalogue_test".to_owned(), "want the label of a test; the empty one is the root directory");
+            self.add("/catalogue_test", "want the label of a test; the empty one is the root directory");
         }
         self.check_list("assets", &spec.assets, MAX_ENTRIES, Self::check_asset);
         self.check_list("baseline", &spec.baseline, MAX_ENTRIES, Self::check_baseline);
@@ -84,20 +68,20 @@ impl Faults {
         });
         self.check_launch(spec);
         if let Some(command) = &spec.command {
-            self.check_nested("/command".to_owned(), command.values(), command.keys().map(String::as_str));
+            self.check_nested("/command", command.values(), command.keys().map(String::as_str));
         }
     }
 
     fn check_paths(&mut self, spec: &Spec) {
-        self.check_path("/file_root".to_owned(), &spec.file_root);
-        self.check_relative("/file_path".to_owned(), &spec.file_path);
+        self.check_path("/file_root", &spec.file_root);
+        self.check_relative("/file_path", &spec.file_path);
         if let Some(path) = &spec.repository_path {
-            self.check_relative("/repository_path".to_owned(), path);
+            self.check_relative("/repository_path", path);
         }
         match spec.attributes.get(EXECPATH) {
             None => {}
-            Some(Value::String(path)) if !path.is_empty() => self.check_path("/attributes/execpath".to_owned(), path),
-            Some(_) => self.add("/attributes/execpath".to_owned(), "want a path, or no such attribute"),
+            Some(Value::String(path)) if !path.is_empty() => self.check_path("/attributes/execpath", path),
+            Some(_) => self.add("/attributes/execpath", "want a path, or no such attribute"),
         }
         let bytes = spec.view().len();
         if bytes > MAX_VIEW_BYTES {
@@ -105,26 +89,26 @@ impl Faults {
                 "where it is found (its directory, name, parameters and file name) has {bytes} bytes; want at most \
                  {MAX_VIEW_BYTES}"
             );
-            self.add(String::new(), detail);
+            self.add("", detail);
         }
     }
 
     fn check_launch(&mut self, spec: &Spec) {
-        self.check_path("/stdout".to_owned(), &spec.stdout);
+        self.check_path("/stdout", &spec.stdout);
         if spec.stdout.is_empty() {
-            self.add("/stdout".to_owned(), "want the name of a file");
+            self.add("/stdout", "want the name of a file");
         }
         let optional = [("/stderr", spec.stderr.as_deref()), ("/preload", spec.preload.as_deref())];
         for (at, path) in optional.into_iter().filter_map(|(at, path)| Some((at, path?))) {
-            self.check_needed(at.to_owned(), path, MAX_TEXT);
+            self.check_needed(at, path, MAX_TEXT);
         }
-        let needed = |faults: &mut Self, at: &str, text: &String| faults.check_needed(at.to_owned(), text, MAX_TEXT);
+        let needed = |faults: &mut Self, at: &str, text: &String| faults.check_needed(at, text, MAX_TEXT);
         self.check_list("modules", &spec.modules, MAX_ENTRIES, needed);
         self.check_list("rcfiles", &spec.rcfiles, MAX_ENTRIES, needed);
         self.check_count("environment", spec.environment.len(), MAX_ENTRIES);
         for (name, value) in spec.environment.iter().take(MAX_ENTRIES) {
-            let at = pointer(&["environment", name]);
-            self.check_variable(at.clone(), name);
+            let at = pointer(["environment", name]);
+            self.check_variable(at.as_str(), name);
             self.check_text(at, value, MAX_TEXT);
         }
         self.check_list("environment_modifications", &spec.environment_modifications, MAX_ENTRIES, |faults, at, it| {
@@ -173,7 +157,7 @@ impl Faults {
         }
     }
 
-    fn check_variable(&mut self, at: String, name: &str) {
+    fn check_variable(&mut self, at: impl Place, name: &str) {
         if name.contains('=') {
             self.add(at, "a variable's name holds no `=`");
         } else {
@@ -189,17 +173,17 @@ impl Faults {
     }
 
     fn check_names(&mut self, name: &str, names: &[String]) {
-        self.check_list(name, names, MAX_KEYWORDS, |faults, at, name| faults.check_name(at.to_owned(), name));
+        self.check_list(name, names, MAX_KEYWORDS, |faults, at, name| faults.check_name(at, name));
     }
 
     fn check_count(&mut self, name: &str, count: usize, most: usize) {
         if count > most {
-            self.add(pointer(&[name]), format!("want at most {most} entries, not {count}"));
+            self.add(pointer([name]), format!("want at most {most} entries, not {count}"));
         }
     }
 
     /// A text that stands in a line of a table.
-    fn check_name(&mut self, at: String, name: &str) {
+    fn check_name(&mut self, at: impl Place, name: &str) {
         if name.chars().any(char::is_control) {
             self.add(at, "want no control characters");
         } else {
@@ -207,7 +191,7 @@ impl Faults {
         }
     }
 
-    fn check_needed(&mut self, at: String, text: &str, most: usize) {
+    fn check_needed(&mut self, at: impl Place, text: &str, most: usize) {
         if text.is_empty() {
             self.add(at, "want a text that is not empty");
         } else {
@@ -215,7 +199,7 @@ impl Faults {
         }
     }
 
-    fn check_text(&mut self, at: String, text: &str, most: usize) {
+    fn check_text(&mut self, at: impl Place, text: &str, most: usize) {
         // Counting bytes first spares counting the characters of short texts.
         if text.len() > most && text.chars().count() > most {
             self.add(at, format!("want at most {most} characters"));
@@ -224,7 +208,7 @@ impl Faults {
         }
     }
 
-    fn check_path(&mut self, at: String, path: &str) {
+    fn check_path(&mut self, at: impl Place, path: &str) {
         if path.len() > MAX_PATH_BYTES {
             self.add(at, format!("want at most {MAX_PATH_BYTES} bytes"));
         } else if path.chars().any(char::is_control) {
@@ -233,7 +217,7 @@ impl Faults {
     }
 
     /// A path in the one form that it can have, for it is compared as text.
-    fn check_relative(&mut self, at: String, path: &str) {
+    fn check_relative(&mut self, at: impl Place, path: &str) {
         if path.split('/').any(|component| matches!(component, "" | "." | "..")) {
             self.add(at, "want a relative path with `/` between its components, none of which is empty, `.` or `..`");
         } else {
@@ -244,16 +228,16 @@ impl Faults {
     fn check_values(&mut self, name: &str, values: &BTreeMap<String, Value>, most: usize) {
         self.check_count(name, values.len(), most);
         for (key, value) in values.iter().take(most) {
-            let at = pointer(&[name, key]);
-            self.check_name(at.clone(), key);
-            self.check_nested(at, std::iter::once(value), std::iter::empty());
+            let at = pointer([name, key]);
+            self.check_name(at.as_str(), key);
+            self.check_nested(&at, std::iter::once(value), std::iter::empty());
         }
     }
 
     /// Checks values and names with all that is nested in them, without recursion.
     fn check_nested<'a>(
         &mut self,
-        at: String,
+        at: &str,
         values: impl Iterator<Item = &'a Value>,
         names: impl Iterator<Item = &'a str>,
     ) {
@@ -279,13 +263,7 @@ impl Faults {
             }
         }
         for text in texts {
-            self.check_text(at.clone(), text, MAX_TEXT);
+            self.check_text(at, text, MAX_TEXT);
         }
     }
-}
-
-/// The pointer to a place, by the names on the way to it.
-pub(super) fn pointer(names: &[&str]) -> String {
-    let escaped = |name: &&str| name.replace('~', "~0").replace('/', "~1");
-    names.iter().flat_map(|name| ["/".to_owned(), escaped(name)]).collect()
 }

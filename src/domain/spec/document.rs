@@ -3,11 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::check::{Faults, pointer};
+use super::check::check_spec;
 use super::limits::{MAX_DEPTH, MAX_DIRECTIVES, MAX_NAME, MAX_PATTERN_BYTES, MAX_WHEN};
 use super::resolve::Directive;
 use super::{Spec, Timeouts};
-use crate::domain::catalogue::fault::Fault;
+use crate::domain::fault::{Fault, Faults, pointer};
 
 #[cfg(test)]
 mod tests;
@@ -25,17 +25,17 @@ impl Draft {
     /// Reads a document, fills in what it does not state, and checks it. A member that is null is not stated.
     ///
     /// # Errors
-    /// Every fault that was found, the first [`MAX_FAULTS`](super::limits::MAX_FAULTS) of them; there is at least one.
+    /// Every fault that was found, the first [`MAX_FAULTS`](crate::domain::fault::MAX_FAULTS) of them; there is at least one.
     pub fn read(document: Value, timeouts: &Timeouts) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
         let Value::Object(members) = document else {
-            faults.add(String::new(), "want an object");
-            return faults.or(Self::default());
+            faults.add("", "want an object");
+            return faults.or(None);
         };
         // A list of the document, an entry of it, and what stands there.
         if is_deeper(&members, MAX_DEPTH.saturating_add(2)) {
-            faults.add(String::new(), format!("it nests deeper than {MAX_DEPTH} levels"));
-            return faults.or(Self::default());
+            faults.add("", format!("it nests deeper than {MAX_DEPTH} levels"));
+            return faults.or(None);
         }
         let mut reader = Reader { members, faults };
         let mut draft = Self::default();
@@ -43,21 +43,20 @@ impl Draft {
         reader.list("depends_on", &mut draft.depends_on);
         let Reader { members, mut faults } = reader;
         for name in members.keys() {
-            let known = if name.len() > MAX_NAME { String::new() } else { pointer(&[name]) };
+            let known = if name.len() > MAX_NAME { String::new() } else { pointer([name.as_str()]) };
             faults.add(known, "there is no such member");
         }
         faults.close_read();
         draft.spec.fill(timeouts);
-        faults.check_spec(&draft.spec);
+        check_spec(&draft.spec, &mut faults);
         check_directives(&draft.depends_on, &mut faults);
-        faults.or(draft)
+        faults.or(Some(draft))
     }
 }
 
 fn check_directives(directives: &[Directive], faults: &mut Faults) {
     if directives.len() > MAX_DIRECTIVES {
-        faults
-            .add("/depends_on".to_owned(), format!("want at most {MAX_DIRECTIVES} entries, not {}", directives.len()));
+        faults.add("/depends_on", format!("want at most {MAX_DIRECTIVES} entries, not {}", directives.len()));
     }
     for (place, directive) in directives.iter().enumerate().take(MAX_DIRECTIVES) {
         if directive.pattern.len() > MAX_PATTERN_BYTES {
@@ -116,7 +115,7 @@ impl Reader {
 
     fn one<T: DeserializeOwned>(&mut self, name: &str, slot: &mut T) {
         if let Some(value) = self.stated(name) {
-            self.read(pointer(&[name]), value, |read| *slot = read);
+            self.read(pointer([name]), value, |read| *slot = read);
         }
     }
 
@@ -128,7 +127,7 @@ impl Reader {
                     self.read(format!("/{name}/{place}"), entry, |read| slot.push(read));
                 }
             }
-            Some(_) => self.faults.add(pointer(&[name]), "want a list"),
+            Some(_) => self.faults.add(pointer([name]), "want a list"),
         }
     }
 

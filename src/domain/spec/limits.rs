@@ -39,5 +39,3 @@ pub const MAX_EDGES: usize = 2_000_000;
 /// How much comparing globs with names is done when dependencies are resolved, in comparisons of two characters: some
 /// seconds of a processor.
 pub const MAX_GLOB_STEPS: u64 = 1_000_000_000;
-/// How many faults are told at once.
-pub const MAX_FAULTS: usize = 100;

@@ -6,8 +6,8 @@ use chrono::{DateTime, Datelike as _, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::domain::catalogue::fault::Fault;
-use crate::domain::catalogue::limits::{MAX_DEPTH, MAX_DESCRIPTION, MAX_FAULTS, MAX_NAME};
+use crate::domain::catalogue::limits::{MAX_DEPTH, MAX_DESCRIPTION, MAX_NAME};
+use crate::domain::fault::{self, Fault, Faults};
 use crate::domain::spec_result::status::{CaseStatus, Change};
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ impl SpecResult {
     pub fn read(document: &Value, id: Option<&str>) -> Result<Self, Vec<Fault>> {
         let mut reader = Reader::default();
         let read = reader.object(document).and_then(|members| reader.result(members, id));
-        reader.or(read)
+        reader.0.or(read)
     }
 
     /// Checks a result that was made otherwise: the same bounds.
@@ -84,7 +84,7 @@ impl SpecResult {
     pub fn check(&self) -> Result<(), Vec<Fault>> {
         let mut reader = Reader::default();
         reader.check(self);
-        reader.or(Some(()))
+        reader.0.or(Some(()))
     }
 }
 
@@ -116,9 +116,9 @@ pub fn history<'a>(results: impl IntoIterator<Item = &'a SpecResult>, spec_id: &
     by_session.into_values().collect()
 }
 
-/// The faults that were found so far.
+/// Reads and checks a result, and has the faults that were found so far.
 #[derive(Default)]
-struct Reader(Vec<Fault>);
+struct Reader(Faults);
 
 const MEMBERS: [&str; 10] = [
     "id",
@@ -134,30 +134,16 @@ const MEMBERS: [&str; 10] = [
 ];
 
 impl Reader {
-    fn add<T>(&mut self, pointer: &str, detail: impl Into<String>) -> Option<T> {
-        if self.0.len() < MAX_FAULTS {
-            self.0.push(Fault { pointer: pointer.to_owned(), detail: detail.into() });
-        }
-        None
-    }
-
-    fn or<T>(self, read: Option<T>) -> Result<T, Vec<Fault>> {
-        match read {
-            Some(read) if self.0.is_empty() => Ok(read),
-            _ => Err(self.0),
-        }
-    }
-
     fn object<'a>(&mut self, document: &'a Value) -> Option<&'a Map<String, Value>> {
         match document {
             Value::Object(members) => Some(members),
-            _ => self.add("", "want a result: an object"),
+            _ => self.0.refuse("", "want a result: an object"),
         }
     }
 
     fn result(&mut self, members: &Map<String, Value>, id: Option<&str>) -> Option<SpecResult> {
         for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-            self.add::<()>("", format!("there is no member `{}`", name.chars().take(80).collect::<String>()));
+            self.0.add("", format!("there is no member `{}`", name.chars().take(80).collect::<String>()));
         }
         let own_id = match members.get("id") {
             None if id.is_some() => id.map(str::to_owned),
@@ -173,7 +159,7 @@ impl Reader {
         let measurements = match Self::optional(members, "measurements") {
             None => Map::new(),
             Some(Value::Object(measurements)) => measurements.clone(),
-            Some(_) => self.add("/measurements", "want an object: a value under each name")?,
+            Some(_) => self.0.refuse("/measurements", "want an object: a value under each name")?,
         };
         let result = SpecResult {
             id: own_id?,
@@ -199,8 +185,8 @@ impl Reader {
     fn text(&mut self, members: &Map<String, Value>, above: &str, name: &str) -> Option<String> {
         match members.get(name) {
             Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => self.add(&format!("{above}/{name}"), "want a text"),
-            None => self.add(above, format!("want `{name}`")),
+            Some(_) => self.0.refuse(format!("{above}/{name}"), "want a text"),
+            None => self.0.refuse(above, format!("want `{name}`")),
         }
     }
 
@@ -211,18 +197,18 @@ impl Reader {
                     ["name", "fullname", "file_root", "file_path"].map(|name| self.text(names, "/names", name));
                 Some(SpecNames { name: name?, fullname: fullname?, file_root: file_root?, file_path: file_path? })
             }
-            _ => self.add("/names", "want an object of `name`, `fullname`, `file_root` and `file_path`"),
+            _ => self.0.refuse("/names", "want an object of `name`, `fullname`, `file_root` and `file_path`"),
         }
     }
 
     fn status(&mut self, members: &Map<String, Value>) -> Option<CaseStatus> {
-        let Some(told) = members.get("status") else { return self.add("", "want `status`") };
+        let Some(told) = members.get("status") else { return self.0.refuse("", "want `status`") };
         match serde_json::from_value::<Change>(told.clone()) {
             Ok(change) => match change.apply() {
                 Ok(status) => Some(status),
-                Err(invalid) => self.add(&format!("/status/{}", invalid.member()), invalid.to_string()),
+                Err(invalid) => self.0.refuse(format!("/status/{}", invalid.member()), invalid.to_string()),
             },
-            Err(error) => self.add("/status", error.to_string()),
+            Err(error) => self.0.refuse("/status", error.to_string()),
         }
     }
 
@@ -230,7 +216,7 @@ impl Reader {
         let told = Self::optional(members, name)?;
         match told.as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok()) {
             Some(time) => Some(time.to_utc()),
-            None => self.add(&format!("/{name}"), "want a time as RFC 3339 has it: 2026-01-02T03:04:05Z"),
+            None => self.0.refuse(format!("/{name}"), "want a time as RFC 3339 has it: 2026-01-02T03:04:05Z"),
         }
     }
 
@@ -251,7 +237,7 @@ impl Reader {
         // A reason may have lines, and what programs print in colours.
         if reason.chars().count() > MAX_DESCRIPTION || reason.contains('\0') {
             let detail = format!("want at most {MAX_DESCRIPTION} characters, and no NUL, which cannot be stored");
-            self.add::<()>("/status/reason", detail);
+            self.0.add("/status/reason", detail);
         }
         for (name, time) in [
             ("submitted_at", result.submitted_at),
@@ -259,16 +245,16 @@ impl Reader {
             ("finished_at", result.finished_at),
         ] {
             if time.is_some_and(|time| !(1..=9999).contains(&time.year())) {
-                self.add::<()>(&format!("/{name}"), "want a time in the years 1 to 9999");
+                self.0.add(format!("/{name}"), "want a time in the years 1 to 9999");
             }
         }
         self.check_measurements(&result.measurements);
     }
 
-    fn check_text(&mut self, pointer: &str, text: &str, least: usize, most: usize) {
+    fn check_text(&mut self, at: &str, text: &str, least: usize, most: usize) {
         let is_long = text.len() > most && text.chars().count() > most;
         if text.len() < least || is_long || text.chars().any(char::is_control) {
-            self.add::<()>(pointer, format!("want {least} to {most} characters, no control characters"));
+            self.0.add(at, format!("want {least} to {most} characters, no control characters"));
         }
     }
 
@@ -276,22 +262,21 @@ impl Reader {
         const AT: &str = "/measurements";
         if measurements.len() > MAX_MEASUREMENTS {
             let count = measurements.len();
-            return self.add::<()>(AT, format!("want at most {MAX_MEASUREMENTS}, not {count}")).unwrap_or_default();
+            return self.0.add(AT, format!("want at most {MAX_MEASUREMENTS}, not {count}"));
         }
         for (name, value) in measurements {
-            let pointer = format!("{AT}/{}", name.replace('~', "~0").replace('/', "~1"));
             let is_long = name.len() > MAX_NAME && name.chars().count() > MAX_NAME;
             if name.is_empty() || is_long || name.contains('\0') {
-                self.add::<()>(AT, format!("want as a name 1 to {MAX_NAME} characters, no NUL"));
+                self.0.add(AT, format!("want as a name 1 to {MAX_NAME} characters, no NUL"));
             } else if !is_storable(value, MAX_DEPTH) {
-                self.add::<()>(
-                    &pointer,
+                self.0.add(
+                    fault::pointer(["measurements", name]),
                     format!("want no NUL, which cannot be stored, and at most {MAX_DEPTH} levels"),
                 );
             }
         }
         if self.0.is_empty() && serde_json::to_vec(measurements).is_ok_and(|json| json.len() > MAX_MEASUREMENTS_BYTES) {
-            self.add::<()>(AT, format!("want at most {MAX_MEASUREMENTS_BYTES} bytes of JSON in all"));
+            self.0.add(AT, format!("want at most {MAX_MEASUREMENTS_BYTES} bytes of JSON in all"));
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::fault::pointer;
 use crate::domain::observation::{CaseOutcome, Measurement, TestOutcome};
 use crate::domain::status::Status;
 use crate::domain::tuxsuite::ordered::Node;
@@ -60,7 +61,10 @@ pub fn read(bytes: &[u8]) -> Result<Files, Malformed> {
     let mut count = 0;
     for (name, suite) in suites.iter().filter(|(name, _)| name != LAVA) {
         let Node::Object(members) = suite else {
-            return Err(Malformed::new(pointer(name), "a suite must be an object with a member for each of its cases"));
+            return Err(Malformed::new(
+                pointer([name.as_str()]),
+                "a suite must be an object with a member for each of its cases",
+            ));
         };
         let cases = cases.entry(without_number(name)).or_default();
         let before = cases.len();
@@ -69,7 +73,10 @@ pub fn read(bytes: &[u8]) -> Result<Files, Malformed> {
         }
         count += cases.len() - before;
         if count > MAX_CASES {
-            return Err(Malformed::new(pointer(name), format!("the results file holds more than {MAX_CASES} cases")));
+            return Err(Malformed::new(
+                pointer([name.as_str()]),
+                format!("the results file holds more than {MAX_CASES} cases"),
+            ));
         }
     }
     for (name, cases) in cases {
@@ -77,10 +84,6 @@ pub fn read(bytes: &[u8]) -> Result<Files, Malformed> {
         files.tests.insert(name.to_owned(), conclude(cases, step));
     }
     Ok(files)
-}
-
-fn pointer(name: &str) -> String {
-    format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The outcome of a suite of its cases and of the step that ran it.

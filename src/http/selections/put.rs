@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::app::spec::hook::{Hook, MAX_HOOKS};
 use crate::app::spec::selection::{self, Wanted};
 use crate::app::{App, AppError, MAX_FAULTS, cut};
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::selection::rule::Rule;
 use crate::domain::selection::snapshot::Snapshot;
 use crate::http::catalogue::Author;

@@ -9,7 +9,7 @@ use crate::domain::selection::reason::Reason;
 use crate::domain::selection::snapshot::{Difference, Snapshot, compare as compare_sides};
 use crate::store;
 use crate::store::Conn;
-use crate::store::page::Stretch;
+use crate::store::page::Pages;
 use crate::store::selection::{Member, Selection as Stored};
 
 /// How many reasons a report has at most.
@@ -57,31 +57,26 @@ pub async fn must_be(specs: &Specs, tag: &str) -> Result<()> {
 pub async fn selected_ids(specs: &Specs, tag: &str) -> Result<BTreeSet<String>> {
     let mut db = specs.db.read().await?;
     let conn = &mut db.conn();
-    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut pages = Pages::of(STRETCH);
     let mut ids = BTreeSet::new();
-    loop {
-        let (rows, more) = store::selection::selected(conn, tag, &page).await?;
-        page.after = rows.last().cloned();
-        ids.extend(rows);
-        if !more {
-            return Ok(ids);
-        }
+    while let Some(page) = pages.next() {
+        let found = store::selection::selected(conn, tag, page).await?;
+        ids.extend(pages.turn(found, String::clone));
     }
+    Ok(ids)
 }
 
 async fn masked_ids(specs: &Specs, tag: &str) -> Result<BTreeMap<String, String>> {
     let mut db = specs.db.read().await?;
     let conn = &mut db.conn();
-    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut pages = Pages::of(STRETCH);
     let mut masked = BTreeMap::new();
-    loop {
-        let (rows, more) = store::selection::masked(conn, tag, None, &page).await?;
-        page.after = rows.last().map(|row| row.spec_id.clone());
+    while let Some(page) = pages.next() {
+        let found = store::selection::masked(conn, tag, None, page).await?;
+        let rows = pages.turn(found, |row| row.spec_id.clone());
         masked.extend(rows.into_iter().map(|row| (row.spec_id.clone(), sentence(&row))));
-        if !more {
-            return Ok(masked);
-        }
     }
+    Ok(masked)
 }
 
 /// Why a member is left out, for people; empty if it is not.
@@ -146,12 +141,9 @@ pub async fn why(specs: &Specs, tag: &str, text: &str) -> Result<Why> {
 /// [`AppError::NotFound`].
 pub async fn snapshot(specs: &Specs, tag: &str) -> Result<Snapshot> {
     let Made { selection, .. } = get(specs, tag).await?;
-    Ok(Snapshot {
-        spec_set_id: selection.spec_set_id,
-        masked: masked_ids(specs, tag).await?,
-        rules: selection.rules.0.iter().chain(&selection.hook_rules.0).map(ToString::to_string).collect(),
-        created_on: selection.created_at.to_rfc3339(),
-    })
+    let masked = masked_ids(specs, tag).await?;
+    let rules = selection.rules.0.iter().chain(&selection.hook_rules.0);
+    Ok(Snapshot::new(selection.spec_set_id, masked, rules, selection.created_at.to_rfc3339()))
 }
 
 /// Whether a selection is of the specs that there are now.

@@ -17,7 +17,7 @@ use crate::app::spec::hook::{self, Failed, Granted, Hook, Moment};
 use crate::app::spec::selection::{MAX_RULES, path};
 use crate::app::spec::{Specs, result};
 use crate::app::{AppError, Result, blocking};
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::selection::facts::{Contents, Facts, History, SourceFile};
 use crate::domain::selection::reason::Reason;
 use crate::domain::selection::rule::{Past, Rule, Test};

@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json};
 use crate::app::spec::Specs;
 use crate::app::spec::hook::{Hook, MAX_HOOKS};
 use crate::app::{AppError, Result, cut};
-use crate::domain::catalogue::document::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::selection::rule::Rule;
 use crate::domain::selection::snapshot::Snapshot;
 use crate::store::selection::{Reported, Selection as Stored};
@@ -107,11 +107,7 @@ fn check_rules(rules: &[Rule]) -> Result<()> {
     let faults: Vec<Fault> = rules
         .iter()
         .enumerate()
-        .flat_map(|(place, rule)| {
-            let fault =
-                move |(below, detail): (String, String)| Fault { pointer: format!("/rules/{place}{below}"), detail };
-            rule.faults().into_iter().map(fault)
-        })
+        .flat_map(|(place, rule)| rule.faults().into_iter().map(move |fault| fault.below(&format!("/rules/{place}"))))
         .collect();
     AppError::refuse("the rules", faults)
 }

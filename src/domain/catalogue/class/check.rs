@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Class, ClassKind, Execution};
 use crate::domain::catalogue::builtin;
-use crate::domain::catalogue::fault::{At, Fault, Faults};
 use crate::domain::catalogue::field::{Field, FieldKind};
 use crate::domain::catalogue::limits::{MAX_DESCRIPTION, MAX_FIELD_NAME, MAX_FIELDS, MAX_NAME, MAX_WORDS};
+use crate::domain::fault::{At, Fault, Faults};
 
 impl Class {
     /// Checks a class that is to be registered. Pointers lead into its document.
@@ -27,16 +27,16 @@ impl Class {
                 "want the name of a class as `module.Class`: letters, digits and underscores, no digit first, at most \
                  {MAX_NAME} characters"
             );
-            faults.add::<()>(at, detail);
+            faults.add(at, detail);
         } else if builtin::is_builtin(&self.name) {
-            faults.add::<()>(at, format!("`{}` is built in; choose another name", self.name));
+            faults.add(at, format!("`{}` is built in; choose another name", self.name));
         }
     }
 
     /// Checks all but the name, which may come from elsewhere than the document.
     pub(in crate::domain::catalogue) fn check_body(&self, faults: &mut Faults) {
         if !matches!(self.kind, ClassKind::Test | ClassKind::Resource) {
-            faults.add::<()>(At::Top.member("of"), "only classes of tests and of resources can be registered");
+            faults.add(At::Top.member("of"), "only classes of tests and of resources can be registered");
         }
         faults.check_text(At::Top.member("description"), &self.description, MAX_DESCRIPTION);
         let fields_at = At::Top.member("fields");
@@ -50,18 +50,16 @@ impl Class {
                     let detail = format!(
                         "want a name of letters, digits and underscores, no digit first, at most {MAX_FIELD_NAME}"
                     );
-                    faults.add::<()>(name_at, detail);
+                    faults.add(name_at, detail);
                 } else if self.kind.common_fields().iter().any(|common| common.name == field.name) {
-                    faults.add::<()>(
-                        name_at,
-                        format!("every {} has `{}` already; choose another name", self.kind, field.name),
-                    );
+                    faults
+                        .add(name_at, format!("every {} has `{}` already; choose another name", self.kind, field.name));
                 } else if !names.insert(&field.name) {
-                    faults.add::<()>(name_at, format!("`{}` is the name of an earlier field", field.name));
+                    faults.add(name_at, format!("`{}` is the name of an earlier field", field.name));
                 }
                 match field.check() {
                     // It may nest too deep to be looked into.
-                    Err(error) => drop(faults.add::<()>(at, error.to_string())),
+                    Err(error) => faults.add(at, error.to_string()),
                     Ok(()) => check_field(field, at, faults),
                 }
             }
@@ -72,22 +70,19 @@ impl Class {
     fn check_execution(&self, faults: &mut Faults) {
         let execution = At::Top.member("execution");
         if self.fields.is_none() && !matches!(self.execution, Execution::Runner(_)) {
-            faults.add::<()>(At::Top.member("fields"), "want the fields of what agents execute; [] if there are none");
+            faults.add(At::Top.member("fields"), "want the fields of what agents execute; [] if there are none");
         }
         match &self.execution {
             Execution::Builtin(procedure) if !builtin::PROCEDURES.contains(&procedure.as_str()) => {
                 let known = builtin::PROCEDURES.join(", ");
-                faults.add::<()>(
-                    execution.member("builtin"),
-                    format!("want a procedure that agents have: one of {known}"),
-                );
+                faults.add(execution.member("builtin"), format!("want a procedure that agents have: one of {known}"));
             }
             Execution::Builtin(_) => {}
             Execution::Runner(runner) => {
                 let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
                 if runner.is_empty() || runner.len() > MAX_FIELD_NAME || !runner.chars().all(is_word) {
                     let detail = format!("want the kind of a runner: a-z, 0-9, - and _, at most {MAX_FIELD_NAME}");
-                    faults.add::<()>(execution.member("runner"), detail);
+                    faults.add(execution.member("runner"), detail);
                 }
             }
             Execution::Command(template) => template.check(self, execution.member("command"), faults),
@@ -113,14 +108,14 @@ fn check_field(field: &Field, at: At<'_>, faults: &mut Faults) {
     match &field.kind {
         // A choice without words is any text; an enumeration without words has no default.
         FieldKind::Enumeration(words) if words.is_empty() => {
-            faults.add::<()>(at.member("values"), "want at least one word");
+            faults.add(at.member("values"), "want at least one word");
         }
         FieldKind::Enumeration(words) | FieldKind::Choice(words) => check_words(words, at.member("values"), faults),
         FieldKind::Set(options) => check_field(&options.of, at.member("of"), faults),
         FieldKind::Tuple(fields) => {
             let of = at.member("of");
             if fields.is_empty() {
-                faults.add::<()>(of, "want at least one field");
+                faults.add(of, "want at least one field");
             }
             if faults.check_count(of, fields.len(), MAX_FIELDS) {
                 for (index, field) in fields.iter().enumerate() {
@@ -133,7 +128,7 @@ fn check_field(field: &Field, at: At<'_>, faults: &mut Faults) {
             check_field(&options.value, at.member("value"), faults);
         }
         FieldKind::Python => {
-            faults.add::<()>(at.member("type"), "only QMTest's own process can hold such a value");
+            faults.add(at.member("type"), "only QMTest's own process can hold such a value");
         }
         _ => {}
     }
@@ -141,15 +136,12 @@ fn check_field(field: &Field, at: At<'_>, faults: &mut Faults) {
         let at = at.member("default");
         faults.check_value(at, default);
         match field.validate(default.clone()) {
-            Err(error) => drop(faults.add::<()>(at, error.to_string())),
+            Err(error) => faults.add(at, error.to_string()),
             Ok(canonical) if canonical != *default => {
-                faults.add::<()>(
-                    at,
-                    "want the default as the field takes it: trimmed, in one line unless it is multiline",
-                );
+                faults.add(at, "want the default as the field takes it: trimmed, in one line unless it is multiline");
             }
             Ok(canonical) if !field.names(&canonical) => {
-                faults.add::<()>(at, "want one of the field's values");
+                faults.add(at, "want one of the field's values");
             }
             Ok(_) => {}
         }
@@ -167,9 +159,9 @@ fn check_words(words: &[String], at: At<'_>, faults: &mut Faults) {
             continue;
         }
         if word.trim() != word || word.is_empty() || word.contains('\n') {
-            faults.add::<()>(at, "want a word that is not empty, without blanks around it, in one line");
+            faults.add(at, "want a word that is not empty, without blanks around it, in one line");
         } else if !seen.insert(word) {
-            faults.add::<()>(at, format!("`{word}` stands there already"));
+            faults.add(at, format!("`{word}` stands there already"));
         }
     }
 }

@@ -6,12 +6,12 @@ use serde_json::{Map, Value as Json, json};
 
 use super::members::{Members, array, text};
 use super::values;
-use crate::domain::catalogue::class::{Class, ClassKind, CommandTemplate, Execution};
-use crate::domain::catalogue::fault::{At, Faults};
+use crate::domain::catalogue::class::{Class, CommandTemplate, Execution};
 use crate::domain::catalogue::field::{DictionaryOptions, Field, FieldKind, SetOptions, TextOptions};
 use crate::domain::catalogue::limits::{
     MAX_COMMAND_WORDS, MAX_DESCRIPTION, MAX_FIELD_NAME, MAX_FIELDS, MAX_NAME, MAX_TEXT, MAX_WORDS,
 };
+use crate::domain::fault::{At, Faults};
 
 /// Members of every field.
 const FIELD: [&str; 7] = ["name", "type", "title", "description", "default", "hidden", "read_only"];
@@ -39,7 +39,7 @@ pub(super) fn read(json: &Json, faults: &mut Faults) -> Option<Class> {
     let name = members.text("name", MAX_NAME, faults).unwrap_or_default();
     let kind = members.required("of", faults).and_then(|json| match json.as_str().map(str::parse) {
         Some(Ok(kind)) => Some(kind),
-        _ => faults.add::<ClassKind>(At::Top.member("of"), "want test or resource"),
+        _ => faults.refuse(At::Top.member("of"), "want test or resource"),
     });
     let description = members.text("description", MAX_DESCRIPTION, faults).unwrap_or_default();
     let fields = members.get("fields").and_then(|json| {
@@ -60,7 +60,7 @@ fn read_execution(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<Execut
         (Some(json), None, None) => text(json, at.member("builtin"), MAX_NAME, faults).map(Execution::Builtin),
         (None, Some(json), None) => read_command(json, at.member("command"), faults).map(Execution::Command),
         (None, None, Some(json)) => text(json, at.member("runner"), MAX_NAME, faults).map(Execution::Runner),
-        _ => faults.add(at, "want just one of builtin, command and runner"),
+        _ => faults.refuse(at, "want just one of builtin, command and runner"),
     }
 }
 
@@ -72,7 +72,7 @@ fn read_command(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<CommandT
     if let Some(json) = members.get("environment") {
         let at = at.member("environment");
         match json.as_object().filter(|variables| variables.len() <= MAX_COMMAND_WORDS) {
-            None => drop(faults.add::<()>(at, format!("want an object of at most {MAX_COMMAND_WORDS} variables"))),
+            None => faults.add(at, format!("want an object of at most {MAX_COMMAND_WORDS} variables")),
             Some(variables) => {
                 for (name, json) in variables {
                     let value = text(json, at.member(name), MAX_TEXT, faults);
@@ -94,13 +94,13 @@ fn read_command(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<CommandT
 fn small<T: TryFrom<i64>>(members: &Members<'_>, name: &str, at: At<'_>, faults: &mut Faults) -> Option<T> {
     let at = at.member(name);
     let number = values::integer(members.get(name)?, at, faults)?.to_i64().and_then(|number| T::try_from(number).ok());
-    number.or_else(|| faults.add(at, "the number is too large or too small"))
+    number.or_else(|| faults.refuse(at, "the number is too large or too small"))
 }
 
 /// Reads a field. One inside another need not have a name.
 fn read_field(json: &Json, is_named: bool, at: At<'_>, faults: &mut Faults) -> Option<Field> {
     let Some(kind) = json.get("type").and_then(Json::as_str).filter(|kind| TYPES.contains(kind)) else {
-        return faults.add(at.member("type"), format!("want one of {}", TYPES.join(", ")));
+        return faults.refuse(at.member("type"), format!("want one of {}", TYPES.join(", ")));
     };
     let own: &[&str] = match kind {
         "text" => &["multiline", "verbatim", "structured", "not_empty"],
@@ -113,7 +113,7 @@ fn read_field(json: &Json, is_named: bool, at: At<'_>, faults: &mut Faults) -> O
     let known: Vec<&str> = FIELD.iter().chain(&["computed"]).chain(own).copied().collect();
     let members = Members::of(json, at, &known, faults)?;
     let name = match members.get("name") {
-        None if is_named => return faults.add(at.member("name"), "it is missing; state it"),
+        None if is_named => return faults.refuse(at.member("name"), "it is missing; state it"),
         _ => members.text("name", MAX_FIELD_NAME, faults).unwrap_or_default(),
     };
     let word = |json: &Json, at: At<'_>, faults: &mut Faults| text(json, at, MAX_NAME, faults);

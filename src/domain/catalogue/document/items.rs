@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fancy_regex::Regex;
 use serde_json::{Map, Value as Json, json};
 
 use super::members::{Members, array, hint, listed, text};
 use super::{typed, values};
 use crate::domain::catalogue::class::{Class, ClassKind, Classes};
-use crate::domain::catalogue::fault::{At, Faults};
 use crate::domain::catalogue::field::{Field, FieldKind};
 use crate::domain::catalogue::item::{
     About, EXPLICIT_SUITE, Expectation, Extension, Item, ItemKind, PREREQUISITES, RESOURCES, Suite, TARGET_GROUP,
@@ -18,6 +16,8 @@ use crate::domain::catalogue::limits::{
 };
 use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::catalogue::value::Value;
+use crate::domain::fault::{At, Faults};
+use crate::domain::regex;
 use crate::domain::words::Word as _;
 
 /// Members of every item that people know something about.
@@ -60,11 +60,13 @@ fn class_of<'a>(name: &str, kind: ClassKind, classes: &'a Classes, faults: &mut 
     let at = At::Top.member("class");
     match classes.get(name) {
         Some(class) if class.kind == kind => Some(class),
-        Some(class) => faults.add(at, format!("`{name}` is a class of kind {}; want one of kind {kind}", class.kind)),
+        Some(class) => {
+            faults.refuse(at, format!("`{name}` is a class of kind {}; want one of kind {kind}", class.kind))
+        }
         None => {
             let known = classes.iter().filter(|class| class.kind == kind).map(|class| class.name.as_str());
             let hint = hint(name, known, faults);
-            faults.add(at, format!("there is no class `{name}`{hint}; one that is not built in can be registered"))
+            faults.refuse(at, format!("there is no class `{name}`{hint}; one that is not built in can be registered"))
         }
     }
 }
@@ -72,7 +74,7 @@ fn class_of<'a>(name: &str, kind: ClassKind, classes: &'a Classes, faults: &mut 
 fn read_arguments(json: &Json, class: &Class, beside: &[&str], faults: &mut Faults) -> BTreeMap<String, Value> {
     let at = At::Top.member("arguments");
     let Some(members) = json.as_object() else {
-        faults.add::<()>(at, "want an object");
+        faults.add(at, "want an object");
         return BTreeMap::new();
     };
     if !faults.check_count(at, members.len(), MAX_ENTRIES) {
@@ -83,9 +85,9 @@ fn read_arguments(json: &Json, class: &Class, beside: &[&str], faults: &mut Faul
         let at = at.member(name);
         let value = match class.field(name) {
             _ if beside.contains(&name.as_str()) => {
-                faults.add(at, format!("`{name}` belongs beside `class` and `arguments`, not into `arguments`"))
+                faults.refuse(at, format!("`{name}` belongs beside `class` and `arguments`, not into `arguments`"))
             }
-            Some(field) if field.computed => faults.add(at, "the class works it out itself; leave it out"),
+            Some(field) if field.computed => faults.refuse(at, "the class works it out itself; leave it out"),
             Some(field) => values::read(field, json, at, faults),
             None if class.fields.is_none() => {
                 faults.check_text(at, name, MAX_NAME).then_some(()).and_then(|()| typed::read(json, at, faults))
@@ -98,7 +100,7 @@ fn read_arguments(json: &Json, class: &Class, beside: &[&str], faults: &mut Faul
                     .collect();
                 let hint = hint(name, known.iter().copied(), faults);
                 let known = if known.is_empty() { "none".to_owned() } else { listed(&known) };
-                faults.add(at, format!("unknown argument{hint}; `{}` takes {known}", class.name))
+                faults.refuse(at, format!("unknown argument{hint}; `{}` takes {known}", class.name))
             }
         };
         arguments.extend(value.map(|value| (name.clone(), value)));
@@ -132,8 +134,8 @@ fn read_target_group(field: &Field, json: &Json, at: At<'_>, faults: &mut Faults
     let kept = json.as_object().filter(|members| members.len() == 1).and_then(|members| members.get("text"));
     if kept.is_none() {
         let pattern = text(json, at, MAX_PATTERN, faults)?;
-        if let Err(error) = Regex::new(&pattern) {
-            return faults.add(at, format!("want a regular expression: {error}"));
+        if let Err(error) = regex::compiled(&pattern) {
+            return faults.refuse(at, format!("want a regular expression: {error}"));
         }
     }
     values::read(field, kept.unwrap_or(json), at, faults)
@@ -148,7 +150,7 @@ fn read_about(members: &Members<'_>, faults: &mut Faults) -> About {
     let at = At::Top.member("attachments");
     match members.get("attachments").map(|json| json.as_object().filter(|files| files.len() <= MAX_ATTACHMENTS)) {
         None => {}
-        Some(None) => drop(faults.add::<()>(at, format!("want an object of at most {MAX_ATTACHMENTS} files by name"))),
+        Some(None) => faults.add(at, format!("want an object of at most {MAX_ATTACHMENTS} files by name")),
         Some(Some(files)) => {
             for (name, json) in files {
                 let at = at.member(name);
@@ -166,7 +168,7 @@ fn read_about(members: &Members<'_>, faults: &mut Faults) -> About {
 fn line(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<String> {
     let line = text(json, at, MAX_NAME, faults)?;
     if line.trim().is_empty() || line.contains(['\n', '\r', '\t']) {
-        return faults.add(at, "want a line of text that is not blank");
+        return faults.refuse(at, "want a line of text that is not blank");
     }
     Some(line)
 }
@@ -194,7 +196,7 @@ fn member(json: &Json, at: At<'_>, may_be_root: bool, faults: &mut Faults) -> Op
         None => values::id(json, at, may_be_root, faults),
         Some(_) => match typed::read(json, at, faults)? {
             Value::Text(id) => Some(id),
-            _ => faults.add(at, "want an id as a string"),
+            _ => faults.refuse(at, "want an id as a string"),
         },
     }
 }
@@ -208,8 +210,10 @@ pub(super) fn read_expectation(json: &Json, faults: &mut Faults) -> Option<Item>
     let at = At::Top.member("outcome");
     let outcome = members.required("outcome", faults).and_then(|json| match json.as_str().map(str::parse) {
         Some(Ok(outcome)) => Some(outcome),
-        _ => faults
-            .add(at, format!("want one of {}", Outcome::ALL.iter().map(|o| o.as_str()).collect::<Vec<_>>().join(", "))),
+        _ => faults.refuse(
+            at,
+            format!("want one of {}", Outcome::ALL.iter().map(|o| o.as_str()).collect::<Vec<_>>().join(", ")),
+        ),
     });
     let cause = members.text("cause", MAX_DESCRIPTION, faults);
     Some(Item::Expectation(Expectation { outcome: outcome?, cause }))
@@ -250,7 +254,7 @@ fn write_prerequisites(pairs: Json) -> Json {
 }
 
 fn write_target_group(pattern: Json) -> Json {
-    let compiles = |pattern: &str| pattern.chars().count() <= MAX_PATTERN && Regex::new(pattern).is_ok();
+    let compiles = |pattern: &str| pattern.chars().count() <= MAX_PATTERN && regex::compiled(pattern).is_ok();
     match pattern {
         Json::String(pattern) if !compiles(&pattern) => json!({"text": pattern}),
         pattern => pattern,

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::domain::catalogue::fault::{At, Faults};
 use crate::domain::catalogue::limits::MAX_NAME;
+use crate::domain::fault::{At, Faults};
 
 /// How many characters of a wrong name are shown.
 const SHOWN: usize = 80;
@@ -21,7 +21,7 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// The members of an object; any other than the known ones is a fault.
     pub(super) fn of(json: &'a Json, at: At<'a>, known: &[&str], faults: &mut Faults) -> Option<Self> {
-        let Some(map) = json.as_object() else { return faults.add(at, "want an object") };
+        let Some(map) = json.as_object() else { return faults.refuse(at, "want an object") };
         for name in map.keys().filter(|name| !known.contains(&name.as_str())) {
             let hint = hint(name, known.iter().copied(), faults);
             let known = listed(known);
@@ -30,7 +30,7 @@ impl<'a> Members<'a> {
             } else {
                 format!("unknown member{hint}; want only {known}")
             };
-            faults.add::<()>(at.member(name), detail);
+            faults.add(at.member(name), detail);
         }
         Some(Self { map, at })
     }
@@ -42,7 +42,7 @@ impl<'a> Members<'a> {
 
     /// The member of this name, which must be there.
     pub(super) fn required(&self, name: &str, faults: &mut Faults) -> Option<&'a Json> {
-        self.get(name).or_else(|| faults.add(self.at.member(name), "it is missing; state it"))
+        self.get(name).or_else(|| faults.refuse(self.at.member(name), "it is missing; state it"))
     }
 
     /// The text of this name, of at most so many characters.
@@ -54,7 +54,7 @@ impl<'a> Members<'a> {
     /// The boolean of this name; no where it is left out.
     pub(super) fn flag(&self, name: &str, faults: &mut Faults) -> bool {
         let Some(json) = self.get(name) else { return false };
-        json.as_bool().or_else(|| faults.add(self.at.member(name), "want true or false")).unwrap_or_default()
+        json.as_bool().or_else(|| faults.refuse(self.at.member(name), "want true or false")).unwrap_or_default()
     }
 
     /// What each entry of the list of this name is read as; those that cannot be read are left out, with faults.
@@ -76,7 +76,7 @@ impl<'a> Members<'a> {
 pub(super) fn text(json: &Json, at: At<'_>, most: usize, faults: &mut Faults) -> Option<String> {
     match json.as_str() {
         Some(text) => faults.check_text(at, text, most).then(|| text.to_owned()),
-        None => faults.add(at, "want a string"),
+        None => faults.refuse(at, "want a string"),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn text(json: &Json, at: At<'_>, most: usize, faults: &mut Faults) ->
 pub(super) fn array<'a>(json: &'a Json, at: At<'_>, most: usize, faults: &mut Faults) -> Option<&'a [Json]> {
     match json.as_array() {
         Some(entries) => faults.check_count(at, entries.len(), most).then_some(entries.as_slice()),
-        None => faults.add(at, "want an array"),
+        None => faults.refuse(at, "want an array"),
     }
 }
 

@@ -9,10 +9,11 @@ use crate::domain::catalogue::class::{Class, ClassKind, CommandTemplate, Executi
 use crate::domain::catalogue::field::{Field, FieldKind, TextOptions};
 use crate::domain::catalogue::golden_classes::classes;
 use crate::domain::catalogue::item::{About, EXPLICIT_SUITE, Expectation, Extension, ItemKind, Suite};
-use crate::domain::catalogue::limits::{MAX_DIGITS, MAX_ENTRIES, MAX_FAULTS, MAX_KEYWORDS, MAX_PATTERN};
+use crate::domain::catalogue::limits::{MAX_DIGITS, MAX_ENTRIES, MAX_KEYWORDS, MAX_PATTERN};
 use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::catalogue::value::{Attachment, Source, Value};
 use crate::domain::digest::Digest;
+use crate::domain::fault::MAX_FAULTS;
 use crate::domain::words::Word as _;
 
 fn lab(fields: Option<Vec<Field>>) -> Class {

@@ -4,11 +4,11 @@ use serde_json::{Value as Json, json};
 
 use super::members::{array, text};
 use super::values::{integer, read_attachment, whole, write_attachment, write_integer};
-use crate::domain::catalogue::fault::{At, Faults};
 use crate::domain::catalogue::field::{FALSE, TRUE};
 use crate::domain::catalogue::limits::{MAX_ENTRIES, MAX_TEXT};
 use crate::domain::catalogue::time;
 use crate::domain::catalogue::value::Value;
+use crate::domain::fault::{At, Faults};
 
 const WANTED: &str = "want a string, a whole number, true or false, an array, or an object of one member that names the type: \
                       text, integer, enumeral, time, set, tuple, dictionary or attachment";
@@ -23,10 +23,10 @@ pub(super) fn read(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<Value
         Json::Array(_) => entries(json, at, faults).map(Value::Set),
         Json::Object(members) => {
             let mut members = members.iter();
-            let (Some((tag, json)), None) = (members.next(), members.next()) else { return faults.add(at, WANTED) };
+            let (Some((tag, json)), None) = (members.next(), members.next()) else { return faults.refuse(at, WANTED) };
             tagged(tag, json, at.member(tag), faults)
         }
-        Json::Null => faults.add(at, WANTED),
+        Json::Null => faults.refuse(at, WANTED),
     }
 }
 
@@ -38,7 +38,9 @@ fn tagged(tag: &str, json: &Json, at: At<'_>, faults: &mut Faults) -> Option<Val
         "time" => {
             let seconds =
                 json.as_number().and_then(whole).and_then(|digits| digits.parse().ok()).and_then(time::in_range);
-            seconds.map(Value::Time).or_else(|| faults.add(at, "want seconds since 1970-01-01 in the years 1 to 9999"))
+            seconds
+                .map(Value::Time)
+                .or_else(|| faults.refuse(at, "want seconds since 1970-01-01 in the years 1 to 9999"))
         }
         "set" => entries(json, at, faults).map(Value::Set),
         "tuple" => entries(json, at, faults).map(Value::Tuple),
@@ -46,14 +48,14 @@ fn tagged(tag: &str, json: &Json, at: At<'_>, faults: &mut Faults) -> Option<Val
             let pairs = array(json, at, MAX_ENTRIES, faults)?.iter().enumerate().map(|(index, json)| {
                 let at = at.entry(index);
                 let [key, value] = json.as_array().map(Vec::as_slice).unwrap_or_default() else {
-                    return faults.add(at, "want a pair [key, value]");
+                    return faults.refuse(at, "want a pair [key, value]");
                 };
                 Some((read(key, at.entry(0), faults)?, read(value, at.entry(1), faults)?))
             });
             pairs.collect::<Option<_>>().map(Value::Dictionary)
         }
         "attachment" => read_attachment(json, at, faults),
-        _ => faults.add(at, WANTED),
+        _ => faults.refuse(at, WANTED),
     }
 }
 

@@ -8,12 +8,12 @@ use serde_json::{Map, Number, Value as Json, json};
 use super::members::{Members, array, hint, listed, text};
 use super::typed;
 use crate::domain::catalogue::bounds::check_filename;
-use crate::domain::catalogue::fault::{At, Faults};
 use crate::domain::catalogue::field::{DictionaryOptions, FALSE, Field, FieldKind, TRUE};
 use crate::domain::catalogue::label::Label;
 use crate::domain::catalogue::limits::{MAX_DESCRIPTION, MAX_DIGITS, MAX_ENTRIES, MAX_NAME, MAX_TEXT};
 use crate::domain::catalogue::time;
 use crate::domain::catalogue::value::{Attachment, Integer, Source, Value, guess_mime_type};
+use crate::domain::fault::{At, Faults};
 
 /// The forms in which a time is taken as text: RFC 3339, or QMTest's.
 pub(in crate::domain::catalogue) const TIME_PATTERN: &str = concat!(
@@ -45,7 +45,7 @@ pub(super) fn read(field: &Field, json: &Json, at: At<'_>, faults: &mut Faults) 
                 "want {what} as a string; only what a QMTest database holds and this door would refuse is written as \
                  {{\"{tag}\": \"...\"}}"
             );
-            return faults.add(at, detail);
+            return faults.refuse(at, detail);
         }
         typed::read(json, at, faults)?
     } else {
@@ -68,11 +68,11 @@ pub(super) fn read(field: &Field, json: &Json, at: At<'_>, faults: &mut Faults) 
             FieldKind::Dictionary(options) => Value::Dictionary(dictionary(options, json, at, faults)?),
             FieldKind::Attachment => read_attachment(json, at, faults)?,
             FieldKind::Python => {
-                return faults.add(at, "only QMTest's own process can hold such a value; leave it out");
+                return faults.refuse(at, "only QMTest's own process can hold such a value; leave it out");
             }
         }
     };
-    field.validate(value).map_err(|error| faults.add::<()>(at, error.to_string())).ok()
+    field.validate(value).map_err(|error| faults.add(at, error.to_string())).ok()
 }
 
 /// A word that the field names.
@@ -84,7 +84,7 @@ fn word(field: &Field, json: &Json, at: At<'_>, faults: &mut Faults) -> Option<S
         return Some(word);
     }
     let hint = hint(&word, words.iter().copied(), faults);
-    faults.add(at, format!("it is none of the values{hint}; want one of {}", listed(&words)))
+    faults.refuse(at, format!("it is none of the values{hint}; want one of {}", listed(&words)))
 }
 
 fn boolean(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<String> {
@@ -92,7 +92,7 @@ fn boolean(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<String> {
         Json::Bool(value) => Some(if *value { TRUE } else { FALSE }.to_owned()),
         // The field reads QMTest's words and says which there are.
         Json::String(_) => text(json, at, MAX_TEXT, faults),
-        _ => faults.add(at, "want true or false"),
+        _ => faults.refuse(at, "want true or false"),
     }
 }
 
@@ -107,7 +107,7 @@ pub(super) fn integer(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<In
         _ => None,
     };
     let wanted = || format!("want a whole number, beyond 64 bits as a string of at most {MAX_DIGITS} digits");
-    digits.and_then(|digits| digits.parse().ok()).or_else(|| faults.add(at, wanted()))
+    digits.and_then(|digits| digits.parse().ok()).or_else(|| faults.refuse(at, wanted()))
 }
 
 /// The digits of a number that is whole: JSON makes no difference between 7 and 7.0.
@@ -125,8 +125,8 @@ pub(super) fn whole(number: &Number) -> Option<String> {
 pub(super) fn id(json: &Json, at: At<'_>, may_be_root: bool, faults: &mut Faults) -> Option<String> {
     let id = text(json, at, MAX_TEXT, faults)?;
     match id.parse::<Label>() {
-        Err(error) => faults.add(at, error.to_string()),
-        Ok(_) if id.is_empty() && !may_be_root => faults.add(at, "want an id that is not empty"),
+        Err(error) => faults.refuse(at, error.to_string()),
+        Ok(_) if id.is_empty() && !may_be_root => faults.refuse(at, "want an id that is not empty"),
         Ok(_) => Some(id),
     }
 }
@@ -134,14 +134,14 @@ pub(super) fn id(json: &Json, at: At<'_>, may_be_root: bool, faults: &mut Faults
 fn point_in_time(json: &Json, at: At<'_>, faults: &mut Faults) -> Option<i64> {
     if json.is_number() {
         let seconds = json.as_number().and_then(whole).and_then(|digits| digits.parse().ok()).and_then(time::in_range);
-        return seconds.or_else(|| faults.add(at, "want seconds since 1970-01-01 in the years 1 to 9999"));
+        return seconds.or_else(|| faults.refuse(at, "want seconds since 1970-01-01 in the years 1 to 9999"));
     }
     let is_form = |text: &&str| TIME.as_ref().is_some_and(|pattern| pattern.is_match(text).unwrap_or_default());
     let seconds = json.as_str().filter(is_form).and_then(|text| {
         if text.contains('T') && !text.ends_with("UTC") { time::from_rfc3339(text) } else { time::parse(text).ok() }
     });
     seconds.or_else(|| {
-        faults.add(at, "want a time as 2026-01-02T03:04:05Z, 2026-01-02 03:04 UTC or seconds since 1970-01-01")
+        faults.refuse(at, "want a time as 2026-01-02T03:04:05Z, 2026-01-02 03:04 UTC or seconds since 1970-01-01")
     })
 }
 
@@ -149,7 +149,8 @@ fn tuple(fields: &[Field], json: &Json, at: At<'_>, faults: &mut Faults) -> Opti
     let entries = array(json, at, MAX_ENTRIES, faults)?;
     if entries.len() != fields.len() {
         let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).filter(|name| !name.is_empty()).collect();
-        return faults.add(at, format!("want {} values ({}), not {}", fields.len(), names.join(", "), entries.len()));
+        return faults
+            .refuse(at, format!("want {} values ({}), not {}", fields.len(), names.join(", "), entries.len()));
     }
     let members = fields.iter().zip(entries).enumerate();
     let members: Vec<_> = members.map(|(index, (field, json))| read(field, json, at.entry(index), faults)).collect();
@@ -182,7 +183,7 @@ fn dictionary(
             let pair = |(index, json): (usize, &Json)| {
                 let at = at.entry(index);
                 let [key, value] = json.as_array().map(Vec::as_slice).unwrap_or_default() else {
-                    return faults.add(at, "want a pair [key, value]");
+                    return faults.refuse(at, "want a pair [key, value]");
                 };
                 let key = read(&options.key, key, at.entry(0), faults);
                 read(&options.value, value, at.entry(1), faults).and_then(|value| Some((key?, value)))
@@ -190,9 +191,9 @@ fn dictionary(
             entries.iter().enumerate().map(pair).collect()
         }
         _ if is_text_like(&options.key.kind) => {
-            return faults.add(at, "want an object, or an array of pairs [key, value]");
+            return faults.refuse(at, "want an object, or an array of pairs [key, value]");
         }
-        _ => return faults.add(at, "want an array of pairs [key, value]"),
+        _ => return faults.refuse(at, "want an array of pairs [key, value]"),
     };
     pairs.into_iter().collect()
 }
@@ -212,7 +213,7 @@ pub(super) fn read_attachment(json: &Json, at: At<'_>, faults: &mut Faults) -> O
 pub(super) fn filename(name: Option<&str>, at: At<'_>, faults: &mut Faults) -> Option<String> {
     match check_filename(name.unwrap_or_default()) {
         Ok(()) => name.map(str::to_owned),
-        Err(wrong) => faults.add(at, wrong),
+        Err(wrong) => faults.refuse(at, wrong),
     }
 }
 
@@ -225,11 +226,11 @@ pub(super) fn attachment(
 ) -> Option<Attachment> {
     let sha256 = members.required("sha256", faults).and_then(|json| match json.as_str().map(str::parse) {
         Some(Ok(digest)) => Some(digest),
-        _ => faults.add(at.member("sha256"), "want a SHA-256 as 64 hexadecimal digits"),
+        _ => faults.refuse(at.member("sha256"), "want a SHA-256 as 64 hexadecimal digits"),
     });
     let size = members.required("size", faults).and_then(|json| {
         let size = json.as_number().and_then(whole).and_then(|digits| digits.parse().ok());
-        size.or_else(|| faults.add(at.member("size"), "want the number of bytes"))
+        size.or_else(|| faults.refuse(at.member("size"), "want the number of bytes"))
     });
     let mime_type = members.text("mime_type", MAX_NAME, faults);
     let description = members.text("description", MAX_DESCRIPTION, faults).unwrap_or_default();

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
 use super::check;
-use crate::domain::spec::limits::{MAX_DEPTH, MAX_FAULTS, MAX_VALUES};
+use crate::domain::fault::MAX_FAULTS;
+use crate::domain::spec::limits::{MAX_DEPTH, MAX_VALUES};
 use crate::domain::spec::{Spec, Timeouts};
 
 fn pointers(document: Value) -> Vec<String> {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::problem::Problem;
+use crate::domain::fault::MAX_FAULTS;
 use crate::domain::spec::document::Draft;
-use crate::domain::spec::limits::MAX_FAULTS;
 
 /// What a test can be called.
 struct Called {

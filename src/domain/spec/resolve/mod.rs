@@ -26,9 +26,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Dependency;
 use super::document::Draft;
-use super::limits::{MAX_DEPENDENCIES, MAX_FAULTS, MAX_GLOB_STEPS, MAX_PATTERN_BYTES};
+use super::limits::{MAX_DEPENDENCIES, MAX_GLOB_STEPS, MAX_PATTERN_BYTES};
 use super::name::rendered;
 use super::parts::success;
+use crate::domain::fault::MAX_FAULTS;
 use crate::domain::graph::Graph;
 use index::Index;
 pub use problem::Problem;

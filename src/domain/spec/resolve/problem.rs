@@ -1,7 +1,7 @@
 //! Why dependencies could not be resolved.
 
 use super::Expect;
-use crate::domain::catalogue::fault::Fault;
+use crate::domain::fault::Fault;
 use crate::domain::spec::order;
 
 /// How many names of a cycle a message has; the places have them all.
