@@ -7,7 +7,7 @@
 //! Each step is timed beside the least that anybody would have to do for it, in the same run, written plainly in this file.
 //! Nothing is read from a database or a network. `docs/performance.md` says how to read the table.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -72,7 +72,7 @@ fn main() -> Result<()> {
             format!("{:.1}", row.ms),
             row.least.to_owned(),
             format!("{:.1}", row.least_ms),
-            format!("{:.2}", row.ratio),
+            format!("{:.3}", row.ratio),
         ]);
     }
     for column in [1, 3, 4] {
@@ -119,6 +119,17 @@ fn spec(number: u32, edges_each: u32, numbers: &mut Numbers) -> Spec {
     spec
 }
 
+/// How many specs are changed.
+const CHANGED: u32 = 100;
+
+/// The changed spec of this number: nine of ten are spread over those that there are, the others are new.
+fn changed(nth: u32, specs: u32, edges_each: u32, numbers: &mut Numbers) -> Spec {
+    let number = if nth % 10 == 0 { specs + nth } else { nth * (specs / CHANGED) };
+    let mut spec = spec(number, edges_each, numbers);
+    spec.keywords.push(format!("changed{nth}"));
+    spec
+}
+
 /// The digits of an id: spread, and every number has its own.
 fn id(number: u32) -> String {
     hex::encode(Sha256::digest(number.to_le_bytes()))
@@ -155,18 +166,22 @@ fn measure(args: &Args) -> Result<(Vec<Row>, f64)> {
     let mut paths: Vec<String> = Vec::new();
     let mut keywords: Vec<String> = Vec::new();
     let mut edges: Vec<(u32, u32)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for number in 0..args.specs {
-        let spec = spec(number, args.edges / args.specs, &mut numbers);
+    // As the service lists them: by their ids.
+    let mut listed: Vec<(String, u32)> = (0..args.specs).map(|number| (id(number), number)).collect();
+    listed.sort_unstable();
+    let places: HashMap<&str, u32> = listed.iter().zip(0..).map(|((id, _), place)| (id.as_str(), place)).collect();
+    let edges_each = args.edges / args.specs;
+    for ((_, number), place) in listed.iter().zip(0..) {
+        let spec = spec(*number, edges_each, &mut numbers);
         paths.push(spec.view());
         keywords.push(spec.keywords.join(" "));
-        edges.extend(spec.dependencies.iter().filter_map(|on| places.get(&on.id)).map(|on| (number, *on)));
-        places.insert(spec.id.clone(), number);
+        edges.extend(spec.dependencies.iter().filter_map(|on| places.get(on.id.as_str())).map(|on| (place, *on)));
         let started = Instant::now();
         builder.push(&spec, None);
         building += started.elapsed();
     }
     drop(places);
+    drop(listed);
     let started = Instant::now();
     let table = builder.finish();
     building += started.elapsed();
@@ -174,7 +189,10 @@ fn measure(args: &Args) -> Result<(Vec<Row>, f64)> {
     let mut rows = Vec::new();
 
     let plain_graph = timed(rounds, || adjacency(args.specs, &edges));
-    rows.push(row("make the columns", building, "lists of dependents", plain_graph));
+    rows.push(row("table made anew", building, "lists of dependents", plain_graph));
+    let changed: Vec<Spec> = (0..CHANGED).map(|nth| changed(nth, args.specs, edges_each, &mut numbers)).collect();
+    let taken_in = timed(rounds, || table.with(&Table::new(&changed)).len());
+    rows.push(row("table after 100 changed specs", taken_in, "table made anew", building));
     rows.push(row(
         "make the graph",
         timed(rounds, || Graph::new(args.specs, edges.iter().copied())),

@@ -23,6 +23,12 @@ impl<T> Lists<T> {
         self.ends.push(self.all.len());
     }
 
+    /// Sets aside room for so many more lists, and for so many entries in them.
+    pub(crate) fn reserve(&mut self, lists: usize, entries: usize) {
+        self.ends.reserve_exact(lists);
+        self.all.reserve_exact(entries);
+    }
+
     /// The list of this number; an empty one of a number that none has.
     pub(crate) fn get(&self, number: u32) -> &[T] {
         bounds(&self.ends, number).and_then(|bounds| self.all.get(bounds)).unwrap_or_default()
@@ -42,6 +48,23 @@ impl<T> Lists<T> {
     pub(crate) fn shrink(&mut self) {
         self.all.shrink_to_fit();
         self.ends.shrink_to_fit();
+    }
+}
+
+impl<T: Copy> Lists<T> {
+    /// Adds the lists of these numbers of others as they are: all at once, however many they are.
+    pub(crate) fn append(&mut self, others: &Self, numbers: Range<u32>) {
+        let (Some(ends), Some(entries)) = (others.ends.get(places(&numbers)), span(&others.ends, &numbers)) else {
+            return;
+        };
+        let (from, to) = (entries.start, self.all.len());
+        self.all.extend_from_slice(others.all.get(entries).unwrap_or_default());
+        self.ends.extend(ends.iter().map(|end| end - from + to));
+    }
+
+    /// The lists by their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[T]> {
+        (0..self.ends.len()).map(|number| self.get(u32::try_from(number).unwrap_or(u32::MAX)))
     }
 }
 
@@ -74,6 +97,18 @@ impl Lists<u32> {
         }
         Self { all, ends }
     }
+}
+
+/// Numbers as places in a list.
+fn places(numbers: &Range<u32>) -> Range<usize> {
+    numbers.start as usize..numbers.end as usize
+}
+
+/// Where the pieces of these numbers are together, of pieces that end there; `None` of numbers that none has.
+pub(crate) fn span(ends: &[usize], numbers: &Range<u32>) -> Option<Range<usize>> {
+    let last = numbers.end.checked_sub(1).filter(|last| *last >= numbers.start);
+    let Some(last) = last else { return Some(0..0) };
+    Some(bounds(ends, numbers.start)?.start..bounds(ends, last)?.end)
 }
 
 /// Where the piece of this number is, of pieces that end there; `None` of a number that none has.

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::Regex;
 
 use crate::domain::glob::Glob;
 use crate::domain::graph::NodeSet;
+use crate::domain::regex;
 use crate::domain::selection::facts::Facts;
 use crate::domain::selection::keyword;
 use crate::domain::selection::parameter;
@@ -15,9 +16,6 @@ use crate::domain::selection::selector::SelectError;
 use crate::domain::selection::table::Table;
 use crate::domain::selection::texts::number;
 use crate::domain::spec_result::status::Category;
-
-/// How many steps back a pattern may take in one line.
-const BACKTRACK_LIMIT: usize = 100_000;
 
 /// How many of the newest results tell whether a spec is flaky, unless the rule says.
 const LATEST: u32 = 10;
@@ -75,21 +73,16 @@ pub(super) fn prepare(rules: &[Rule]) -> Result<Vec<Prepared<'_>>, SelectError> 
     let mut prepared = Vec::with_capacity(rules.len());
     for (place, rule) in rules.iter().enumerate() {
         let pattern = match &rule.test {
-            Test::Regex { pattern } => Some(compiled(place, pattern)?),
+            Test::Regex { pattern } => {
+                let bad = |error| SelectError::BadRegex { rule: place, pattern: pattern.clone(), error };
+                Some(regex::compiled(pattern).map_err(bad)?)
+            }
             _ => None,
         };
         prepared.push(Prepared { place, rule, pattern });
     }
     prepared.sort_by_key(|it| std::cmp::Reverse(it.rule.priority));
     Ok(prepared)
-}
-
-fn compiled(rule: usize, pattern: &str) -> Result<Regex, SelectError> {
-    RegexBuilder::new(pattern).backtrack_limit(BACKTRACK_LIMIT).build().map_err(|error| SelectError::BadRegex {
-        rule,
-        pattern: pattern.to_owned(),
-        error: error.to_string(),
-    })
 }
 
 /// Asks a rule of the specs at these places, in their order; adds those that do not pass, with the reasons, in that order
@@ -224,8 +217,7 @@ fn parameters(place: usize, text: &str, table: &Table, open: &[u32], left_out: &
         reached: 0,
         error: SelectError::Syntax { rule: place, expression: text.to_owned(), error },
     })?;
-    let names: HashMap<&str, u32> = table.parameter_names.iter().map(|(place, name)| (name, place)).collect();
-    let asked: Vec<Option<u32>> = expression.names().iter().map(|name| names.get(name.as_str()).copied()).collect();
+    let asked: Vec<Option<u32>> = expression.names().iter().map(|name| table.parameter_names.number(name)).collect();
     // What was found for values is the same for every spec that has these.
     let mut known: HashMap<Vec<Option<u32>>, bool> = HashMap::new();
     let reason = left_out.reason(Reason::Parameter { expression: text.to_owned() });
@@ -240,7 +232,7 @@ fn parameters(place: usize, text: &str, table: &Table, open: &[u32], left_out: &
         } else {
             let get = |place: usize| {
                 let value = values.get(place).copied().flatten()?;
-                table.parameter_values.get(value as usize)
+                table.parameter_values.get(value)
             };
             let holds = expression.evaluate(get).map_err(|error| Stopped {
                 reached,
@@ -296,8 +288,8 @@ impl Lines<'_> {
 
     /// Whether a line of a file matches; `None` if there is no such file. What is not UTF-8 has no lines.
     fn search(&self, spec: u32, source: u32) -> Result<Option<bool>, SelectError> {
-        let Some(file) = self.table.sources.get(source as usize) else { return Ok(None) };
-        let read = self.facts.contents.read(file).map_err(|error| self.unreadable(spec, source, error))?;
+        let Some(file) = self.table.source(source) else { return Ok(None) };
+        let read = self.facts.contents.read(&file).map_err(|error| self.unreadable(spec, source, error))?;
         let Some(content) = read else { return Ok(None) };
         let Ok(text) = String::from_utf8(content) else { return Ok(Some(false)) };
         for line in text.split_inclusive('\n') {
@@ -317,7 +309,7 @@ impl Lines<'_> {
     }
 
     fn unreadable(&self, spec: u32, source: u32, error: String) -> SelectError {
-        let path = self.table.sources.get(source as usize).map(|source| source.path.clone()).unwrap_or_default();
+        let path = self.table.source(source).map(|source| source.path).unwrap_or_default();
         SelectError::Unreadable { rule: self.place, spec: self.table.id(spec).to_owned(), path, error }
     }
 }
@@ -357,11 +349,15 @@ fn affected(table: &Table, changed: &[String], affects: &[Affects]) -> Option<No
     let compiled = |globs: &[String]| globs.iter().map(|glob| Glob::new(glob)).collect::<Vec<Glob>>();
     let affects: Vec<(Vec<Glob>, Vec<Glob>)> =
         affects.iter().map(|it| (compiled(&it.paths), compiled(&it.views))).collect();
-    let places: HashMap<&str, u32> = table.paths.iter().map(|(place, path)| (path, place)).collect();
+    // A path that the table knows may be nobody's any more.
+    let mut whose = NodeSet::new(table.paths.len());
+    for path in table.spec_paths.iter().flatten() {
+        whose.insert(*path);
+    }
     let mut changed_paths = NodeSet::new(table.paths.len());
     let mut views: Vec<&Glob> = Vec::new();
     for path in changed {
-        let own = places.get(path.as_str()).copied();
+        let own = table.paths.number(path).filter(|place| whose.contains(*place));
         if let Some(place) = own {
             changed_paths.insert(place);
         }

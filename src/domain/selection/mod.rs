@@ -7,6 +7,7 @@ mod evaluate;
 pub mod facts;
 #[cfg(test)]
 mod golden_cases;
+mod interner;
 pub mod keyword;
 mod logic;
 pub mod parameter;

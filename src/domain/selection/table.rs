@@ -3,24 +3,31 @@
 //! A million specs are asked the same few questions, so what they have in common is stored once: keywords, owners, paths,
 //! names and values of parameters have numbers, and a spec has the numbers. A spec's own number is its place in the list.
 
-use std::borrow::Cow;
+mod builder;
+#[cfg(test)]
+mod change_tests;
+mod changed;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
 
+pub use self::builder::Builder;
+use self::builder::Values;
 use crate::domain::digest::Digest;
 use crate::domain::graph::Graph;
 use crate::domain::lists::Lists;
 use crate::domain::selection::facts::SourceFile;
-use crate::domain::selection::keyword::lower_case;
-use crate::domain::selection::texts::{Interner, Texts, number};
+use crate::domain::selection::interner::Interner;
+use crate::domain::selection::texts::Texts;
 use crate::domain::spec::Spec;
 
-#[cfg(test)]
-mod tests;
-
-/// The specs that are selected from. It does not change.
+/// The specs that are selected from. It does not change; [`Self::with`] makes another of it.
+///
+/// Keywords, paths, values and the like may stand in it that no spec has any more.
 #[derive(Debug, Default)]
 pub struct Table {
     pub(super) ids: Texts,
@@ -28,23 +35,23 @@ pub struct Table {
     by_id: Vec<u32>,
     pub(super) views: Texts,
     /// What keyword expressions are about, in small letters.
-    pub(super) keywords: Texts,
+    pub(super) keywords: Arc<Interner>,
     /// For each of those, the specs that have it.
     pub(super) keyword_specs: Lists<u32>,
-    pub(super) owners: Texts,
+    pub(super) owners: Arc<Interner>,
     pub(super) spec_owners: Lists<u32>,
     /// Whole paths.
-    pub(super) files: Texts,
+    pub(super) files: Arc<Interner>,
     pub(super) spec_file: Vec<u32>,
     /// Paths below the root.
-    pub(super) paths: Texts,
+    pub(super) paths: Arc<Interner>,
     /// For each spec, its file's and then its assets' places in `paths`.
     pub(super) spec_paths: Lists<u32>,
-    pub(super) sources: Vec<SourceFile>,
+    pub(super) sources: Vec<Source>,
     /// For each spec, its file's and then its assets' places in `sources`.
     pub(super) spec_sources: Lists<u32>,
-    pub(super) parameter_names: Texts,
-    pub(super) parameter_values: Vec<Json>,
+    pub(super) parameter_names: Arc<Interner>,
+    pub(super) parameter_values: Arc<Values>,
     /// For each spec, the places of its parameters' names and values.
     pub(super) spec_parameters: Lists<(u32, u32)>,
     /// How long each may take, in seconds.
@@ -58,6 +65,15 @@ pub struct Table {
     pub(super) missing: Option<(u32, u32)>,
     /// The ids of what is depended on and not in the list.
     unknown: Texts,
+    /// How many changed specs it has taken in since it was made of all: see [`Self::with`].
+    taken_in: u32,
+}
+
+/// A file, by its whole path's or an asset's place in `files`, with its content where the spec says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Source {
+    pub(super) file: u32,
+    pub(super) sha256: Option<Digest>,
 }
 
 impl Table {
@@ -115,6 +131,13 @@ impl Table {
         self.files.get(self.spec_file.get(spec as usize).copied().unwrap_or(u32::MAX))
     }
 
+    /// The file at this place in `sources`.
+    #[must_use]
+    pub(super) fn source(&self, source: u32) -> Option<SourceFile> {
+        let Source { file, sha256 } = *self.sources.get(source as usize)?;
+        Some(SourceFile { path: self.files.get(file).to_owned(), sha256 })
+    }
+
     /// When the spec at this place was changed last, where that is known.
     #[must_use]
     pub fn changed_at(&self, spec: u32) -> Option<DateTime<Utc>> {
@@ -152,180 +175,18 @@ impl Table {
     /// How many bytes it takes, about.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let texts =
-            [&self.ids, &self.views, &self.keywords, &self.owners, &self.files, &self.paths, &self.parameter_names];
+        let texts = [&self.ids, &self.views, &self.unknown];
+        let found = [&self.keywords, &self.owners, &self.files, &self.paths, &self.parameter_names];
         let lists = [&self.keyword_specs, &self.spec_owners, &self.spec_paths, &self.spec_sources];
         let numbers = self.by_id.capacity() + self.spec_file.capacity() + self.timeouts.capacity();
-        let sources = self.sources.iter().map(|source| size_of::<SourceFile>() + source.path.capacity());
         texts.iter().map(|texts| texts.bytes()).sum::<usize>()
+            + found.iter().map(|texts| texts.bytes()).sum::<usize>()
             + lists.iter().map(|lists| lists.bytes()).sum::<usize>()
             + self.spec_parameters.bytes()
-            + self.parameter_values.capacity() * size_of::<Json>()
+            + self.parameter_values.bytes()
             + numbers * size_of::<u32>()
             + self.changed_at.capacity() * size_of::<Option<DateTime<Utc>>>()
-            + sources.sum::<usize>()
+            + self.sources.capacity() * size_of::<Source>()
             + self.graph.bytes()
     }
-}
-
-/// Makes a [`Table`] of one spec after the other.
-#[derive(Debug, Default)]
-pub struct Builder {
-    table: Table,
-    keywords: Interner,
-    /// Keywords and the specs that have them.
-    has_keyword: Vec<(u32, u32)>,
-    owners: Interner,
-    files: Interner,
-    paths: Interner,
-    /// Sources by their paths' numbers in `files`.
-    sources: HashMap<(u32, Option<Digest>), u32>,
-    parameter_names: Interner,
-    /// Values that are texts.
-    texts: HashMap<Box<str>, u32>,
-    /// Other values by their JSON texts.
-    values: HashMap<Box<str>, u32>,
-    /// The ids of specs and of what they depend on.
-    names: Interner,
-    /// For each spec the number of its id.
-    own: Vec<u32>,
-    /// The places of specs, and the numbers of what they depend on.
-    edges: Vec<(u32, u32)>,
-}
-
-impl Builder {
-    /// Adds a spec, and when it was changed last, where that is known.
-    pub fn push(&mut self, spec: &Spec, changed_at: Option<DateTime<Utc>>) {
-        self.table.changed_at.push(changed_at);
-        let place = self.table.ids.push(&spec.id);
-        self.own.push(self.names.intern(&spec.id));
-        let file = spec.file();
-        self.table.views.push(&spec.view());
-        for keyword in spec.keywords.iter().chain(&spec.implicit_keywords()) {
-            let keyword = self.keywords.intern(&lower_case(keyword));
-            self.has_keyword.push((keyword, place));
-        }
-        let owners = &mut self.owners;
-        self.table.spec_owners.push(spec.owners.iter().flatten().map(|owner| owners.intern(owner)));
-        self.table.spec_file.push(self.files.intern(&file));
-        let paths = &mut self.paths;
-        let assets = spec.assets.iter().map(|asset| paths.intern(&below_root(spec, &asset.src)));
-        let assets: Vec<u32> = assets.collect();
-        self.table.spec_paths.push(std::iter::once(paths.intern(&spec.file_path)).chain(assets));
-        let main = (file.as_str(), spec.content_sha256);
-        let sources = std::iter::once(main).chain(spec.assets.iter().map(|asset| (asset.src.as_str(), asset.sha256)));
-        let sources: Vec<u32> = sources.map(|(path, sha256)| self.source(path, sha256)).collect();
-        self.table.spec_sources.push(sources);
-        let parameters: Vec<(u32, u32)> = spec
-            .all_parameters()
-            .into_iter()
-            .map(|(name, value)| (self.parameter_names.intern(name), self.value(value)))
-            .collect();
-        self.table.spec_parameters.push(parameters);
-        #[expect(clippy::cast_possible_truncation, reason = "seconds need no more digits")]
-        self.table.timeouts.push(spec.timeout as f32);
-        if let Some(mask) = &spec.mask {
-            self.table.masks.insert(place, mask.clone());
-        }
-        for dependency in &spec.dependencies {
-            self.edges.push((place, self.names.intern(&dependency.id)));
-        }
-    }
-
-    fn source(&mut self, path: &str, sha256: Option<Digest>) -> u32 {
-        let next = number(self.sources.len());
-        let file = self.files.intern(path);
-        let place = *self.sources.entry((file, sha256)).or_insert(next);
-        if place == next {
-            self.table.sources.push(SourceFile { path: path.to_owned(), sha256 });
-        }
-        place
-    }
-
-    fn value(&mut self, value: &Json) -> u32 {
-        // A text needs no other text to be found by, and most values that are not texts are short.
-        let written = value.as_str().map_or_else(|| Cow::Owned(value.to_string()), Cow::Borrowed);
-        let known = if value.is_string() { &mut self.texts } else { &mut self.values };
-        if let Some(place) = known.get(written.as_ref()) {
-            return *place;
-        }
-        let place = number(self.table.parameter_values.len());
-        self.table.parameter_values.push(value.clone());
-        known.insert(written.into(), place);
-        place
-    }
-
-    /// The table of what was added.
-    #[must_use]
-    pub fn finish(self) -> Table {
-        let mut table = self.table;
-        table.ids.shrink();
-        table.views.shrink();
-        table.by_id = sorted_by_id(&table.ids);
-        table.keywords = self.keywords.finish();
-        let mut has_keyword = self.has_keyword;
-        has_keyword.sort_unstable();
-        has_keyword.dedup();
-        table.keyword_specs = Lists::grouped(table.keywords.len(), &has_keyword);
-        drop(has_keyword);
-        table.owners = self.owners.finish();
-        table.files = self.files.finish();
-        table.paths = self.paths.finish();
-        table.parameter_names = self.parameter_names.finish();
-        for lists in [&mut table.spec_owners, &mut table.spec_paths, &mut table.spec_sources] {
-            lists.shrink();
-        }
-        table.spec_parameters.shrink();
-        let names = self.names.finish();
-        let mut unknown = Texts::default();
-        let count = table.len();
-        // Of two specs of one id the first is meant.
-        let mut places = vec![u32::MAX; names.len() as usize];
-        for (place, name) in (0..count).zip(&self.own).rev() {
-            if let Some(of) = places.get_mut(*name as usize) {
-                *of = place;
-            }
-        }
-        for ((_, id), place) in names.iter().zip(&mut places) {
-            if *place == u32::MAX {
-                *place = count.saturating_add(unknown.push(id));
-            }
-        }
-        drop(names);
-        let place = |name: u32| places.get(name as usize).copied().unwrap_or(u32::MAX);
-        let edges = || self.edges.iter().map(|(spec, name)| (*spec, place(*name)));
-        table.missing = edges().find(|(_, node)| *node >= count);
-        table.graph = Graph::new(count.saturating_add(unknown.len()), edges());
-        table.unknown = unknown;
-        table
-    }
-}
-
-/// An asset's path below the root, as its spec's own is. One that is elsewhere stays as it is.
-fn below_root<'p>(spec: &Spec, path: &'p str) -> Cow<'p, str> {
-    if path.starts_with('/') {
-        let rest = path.strip_prefix(spec.file_root.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
-        return Cow::Borrowed(rest.unwrap_or(path));
-    }
-    match spec.file_path.rsplit_once('/') {
-        Some((folder, _)) => Cow::Owned(format!("{folder}/{path}")),
-        None => Cow::Borrowed(path),
-    }
-}
-
-/// The numbers of texts, by the texts; of equal ones the smaller first.
-fn sorted_by_id(ids: &Texts) -> Vec<u32> {
-    // Most ids differ in their first bytes, which are next to each other here and nowhere near each other there.
-    let key = |id: &str| {
-        let mut first = [0; 8];
-        for (to, from) in first.iter_mut().zip(id.bytes()) {
-            *to = from;
-        }
-        u64::from_be_bytes(first)
-    };
-    let mut keyed: Vec<(u64, u32)> = ids.iter().map(|(number, id)| (key(id), number)).collect();
-    keyed.sort_unstable_by(|one, other| {
-        one.0.cmp(&other.0).then_with(|| ids.get(one.1).cmp(ids.get(other.1))).then_with(|| one.1.cmp(&other.1))
-    });
-    keyed.into_iter().map(|(_, number)| number).collect()
 }

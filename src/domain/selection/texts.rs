@@ -1,8 +1,8 @@
 //! Many texts in one allocation, by number.
 
-use std::collections::HashMap;
+use std::ops::Range;
 
-use crate::domain::lists::bounds;
+use crate::domain::lists::{bounds, span};
 
 /// Texts, by the numbers that they were given, from 0. A million short ones cost their bytes and 8 more each, where a list
 /// of `String`s would cost their bytes, 24 more and an allocation each.
@@ -19,6 +19,26 @@ impl Texts {
         self.all.push_str(text);
         self.ends.push(self.all.len());
         number(self.ends.len() - 1)
+    }
+
+    /// Sets aside room for so many more texts, and for so many bytes in them.
+    pub(super) fn reserve(&mut self, texts: usize, bytes: usize) {
+        self.ends.reserve_exact(texts);
+        self.all.reserve_exact(bytes);
+    }
+
+    /// Adds the texts of these numbers of others: all at once, however many they are.
+    pub(super) fn append(&mut self, others: &Self, numbers: Range<u32>) {
+        let places = numbers.start as usize..numbers.end as usize;
+        let (Some(ends), Some(bytes)) = (others.ends.get(places), span(&others.ends, &numbers)) else { return };
+        let (from, to) = (bytes.start, self.all.len());
+        self.all.push_str(others.all.get(bytes).unwrap_or_default());
+        self.ends.extend(ends.iter().map(|end| end - from + to));
+    }
+
+    /// How many bytes all texts have together.
+    pub(super) fn total(&self) -> usize {
+        self.all.len()
     }
 
     /// The text of this number; the empty one of a number that none has.
@@ -45,31 +65,6 @@ impl Texts {
     pub(super) fn shrink(&mut self) {
         self.all.shrink_to_fit();
         self.ends.shrink_to_fit();
-    }
-}
-
-/// Gives equal texts one number.
-#[derive(Debug, Default)]
-pub(super) struct Interner {
-    texts: Texts,
-    numbers: HashMap<Box<str>, u32>,
-}
-
-impl Interner {
-    /// The number of a text, which gets one unless it has one.
-    pub(super) fn intern(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        let number = self.texts.push(text);
-        self.numbers.insert(text.into(), number);
-        number
-    }
-
-    /// The texts by their numbers, once no more come.
-    pub(super) fn finish(mut self) -> Texts {
-        self.texts.shrink();
-        self.texts
     }
 }
 

@@ -42,17 +42,28 @@ impl Spec {
     /// Where it runs, below the directory of a session: the attribute [`EXECPATH`], or else its full name.
     #[must_use]
     pub fn execution_path(&self) -> String {
-        match self.attributes.get(EXECPATH).and_then(Value::as_str) {
-            Some(path) if !path.is_empty() => path.to_owned(),
-            _ => self.fullname(),
-        }
+        self.stated_path().map_or_else(|| self.fullname(), str::to_owned)
+    }
+
+    /// Where it says that it runs.
+    fn stated_path(&self) -> Option<&str> {
+        self.attributes.get(EXECPATH).and_then(Value::as_str).filter(|path| !path.is_empty())
     }
 
     /// Where people find it: the execution path and the name of its file, `solver/mesh.np=4/mesh.pyt`. It is text, and not
     /// made any shorter.
     #[must_use]
     pub fn view(&self) -> String {
-        joined(&self.execution_path(), file_name(&self.file_path))
+        self.view_of(&self.name())
+    }
+
+    /// As [`Self::view`], for whoever has its name already.
+    pub(crate) fn view_of(&self, name: &str) -> String {
+        let file = file_name(&self.file_path);
+        match self.stated_path() {
+            Some(path) => joined(path, file),
+            None => joined(&joined(directory(&self.file_path), name), file),
+        }
     }
 
     /// Words that it can be selected by beside its keywords: its name, its family and its file.

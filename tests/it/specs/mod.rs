@@ -9,6 +9,7 @@ mod refused;
 mod results;
 mod selection_changes;
 mod selections;
+mod table;
 
 use reqwest::Method;
 use serde_json::{Value, json};
