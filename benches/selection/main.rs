@@ -124,7 +124,7 @@ const CHANGED: u32 = 100;
 
 /// The changed spec of this number: nine of ten are spread over those that there are, the others are new.
 fn changed(nth: u32, specs: u32, edges_each: u32, numbers: &mut Numbers) -> Spec {
-    let number = if nth % 10 == 0 { specs + nth } else { nth * (specs / CHANGED) };
+    let number = if nth.is_multiple_of(10) { specs + nth } else { nth * (specs / CHANGED) };
     let mut spec = spec(number, edges_each, numbers);
     spec.keywords.push(format!("changed{nth}"));
     spec

@@ -53,7 +53,7 @@ fn fuzz_rules() {
         for rule in &rules {
             let written: Value = serde_json::to_value(rule).unwrap();
             assert_eq!(written["type"], rule.word());
-            assert!(rule.faults().iter().all(|(pointer, words)| pointer.starts_with('/') && !words.is_empty()));
+            assert!(rule.faults().iter().all(|fault| fault.pointer.starts_with('/') && !fault.detail.is_empty()));
         }
         true
     });

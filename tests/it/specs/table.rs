@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use testyard::app::condition::OnlyIf;
 use testyard::app::spec::{Specs, find, index, put, selection};
 use testyard::domain::selection::table::Table;
 
@@ -25,7 +26,7 @@ async fn write(specs: &Specs, documents: Vec<Value>) {
 
 /// What a process knows that has just begun, on the same database.
 fn another(specs: &Specs) -> Specs {
-    Specs::new(specs.db.clone(), Arc::clone(&specs.clock), specs.catalogue.clone())
+    Specs::new(specs.db.clone(), Arc::clone(&specs.clock), specs.catalogue.clone(), specs.client.clone())
 }
 
 async fn table(specs: &Specs) -> Arc<Table> {
@@ -46,11 +47,11 @@ async fn answers(specs: &Specs) -> Value {
         .map(|spec| (table.id(*spec), json!([table.view(*spec), table.file(*spec), table.changed_at(*spec)])))
         .collect();
     let rules = json!([{"type": "keyword", "expressions": ["fast"]}, {"type": "parameter", "expression": "np<3"}]);
-    let rules = selection::Wanted::Rules(serde_json::from_value(rules).expect("rules"));
-    let made = selection::put(specs, "t", rules, serde_json::Map::new(), None).await;
+    let rules = selection::Wanted::Rules { rules: serde_json::from_value(rules).expect("rules"), hooks: Vec::new() };
+    let made = selection::put(specs, "t", rules, serde_json::Map::new(), None, OnlyIf::Any).await;
     let selected = match made {
         Ok(made) => json!([
-            made.expect("a selection").selection.spec_set_id,
+            made.expect("a selection").made.selection.spec_set_id,
             selection::snapshot(specs, "t").await.expect("a snapshot").masked,
         ]),
         Err(error) => json!(error.to_string()),
