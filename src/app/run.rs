@@ -176,6 +176,8 @@ pub async fn cancel(app: &App, id: RunId) -> Result<()> {
     let mut tx = app.db.begin().await?;
     let run = store::run::lock(&mut tx.conn(), id).await?.ok_or_else(|| not_found(id))?;
     if run.state == RunState::Collecting {
+        // Whoever fetches them does not pass over a row that is locked.
+        tx.rollback().await?;
         let words = format!("{id} is over at its runner and its results are being fetched: they will be kept");
         return Err(AppError::Conflict(words));
     }

@@ -201,6 +201,19 @@ impl Tx {
         }
     }
 
+    /// Ends it without a trace, now. One that is dropped ends when its connection is used again, and holds its locks until
+    /// then.
+    ///
+    /// # Errors
+    /// If the database has gone away; it ends it all the same.
+    pub async fn rollback(self) -> Result<()> {
+        match self {
+            Self::Sqlite(transaction) => transaction.rollback().await?,
+            Self::Postgres(transaction) => transaction.rollback().await?,
+        }
+        Ok(())
+    }
+
     /// Commits.
     ///
     /// # Errors

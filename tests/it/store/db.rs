@@ -3,6 +3,7 @@
 use testyard::store::build::{self, Filter};
 use testyard::store::db::Dialect;
 use testyard::store::page::Page;
+use testyard::store::query::{FOR_UPDATE, SKIP_LOCKED};
 use testyard::store::{Db, Error};
 
 use super::{a_build, at, committed, read, refused};
@@ -29,6 +30,21 @@ on_both! {
         assert_eq!(builds(&db).await, 0);
         committed!(db, conn => build::insert(conn, &[a_build(at(0))]));
         assert_eq!(builds(&db).await, 1);
+    }
+
+    async fn a_transaction_that_is_rolled_back_leaves_nothing_and_holds_nothing(db: TestDb) {
+        let db = db.open().await;
+        committed!(db, conn => build::insert(conn, &[a_build(at(0))]));
+        let mut tx = db.begin().await.unwrap();
+        build::insert(&mut tx.conn(), &[a_build(at(1))]).await.unwrap();
+        let locked: Vec<(uuid::Uuid,)> =
+            tx.conn().query("SELECT id FROM build").push(FOR_UPDATE).fetch_all().await.unwrap();
+        assert_eq!(locked.len(), 2);
+        tx.rollback().await.unwrap();
+        // Whoever passes over what is locked finds it.
+        let found: Vec<(uuid::Uuid,)> =
+            committed!(db, conn => conn.query("SELECT id FROM build").push(SKIP_LOCKED).fetch_all());
+        assert_eq!(found.len(), 1);
     }
 
     async fn what_is_not_committed_is_not_seen(db: TestDb) {
