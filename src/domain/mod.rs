@@ -16,17 +16,20 @@ pub mod kcidb;
 pub(crate) mod lists;
 pub mod observation;
 pub mod pool;
+pub mod program;
 pub mod qmtest;
 pub(crate) mod regex;
 pub mod result;
 pub mod retry;
 pub mod run;
 pub mod selection;
+pub mod session;
 pub mod spec;
 pub mod spec_result;
 pub mod status;
 pub mod tap;
 pub mod tuxsuite;
+pub mod unit;
 pub mod words;
 
 #[cfg(test)]

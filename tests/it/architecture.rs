@@ -44,6 +44,7 @@ const DOMAIN_CRATES: &[&str] = &[
     "ipnet",
     "jsonschema",
     "mime_guess",
+    "minijinja",
     "quick_xml",
     "serde",
     "serde_json",
