@@ -103,6 +103,10 @@ id!(
     SpecResultId, "srs"
 );
 id!(
+    /// A session.
+    SessionId, "ses"
+);
+id!(
     /// One object on its way to a sink.
     DeliveryId, "dlv"
 );

@@ -11,8 +11,10 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::catalogue::Catalogue;
+use crate::app::session::Sessions;
 use crate::app::shelf::Shelf;
 use crate::app::spec::Specs;
+use crate::app::streams::Streams;
 use crate::app::writer::WriterOptions;
 use crate::app::{App, Bells, Parts, Writer, seconds};
 use crate::clock::Clock;
@@ -89,7 +91,9 @@ impl Server {
         let specs = Specs { base_url: Some(base_url.clone()), ..specs };
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
+            sessions: Sessions::new(db.clone(), Arc::clone(&clock)),
             specs,
+            streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
             catalogue,
             db,
             origin: settings.kcidb.origin.parse()?,

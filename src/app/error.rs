@@ -56,6 +56,14 @@ pub enum AppError {
         /// After how long.
         retry_after: Duration,
     },
+    /// There is no place for another of what lasts long, in words that say of what: ask again.
+    #[error("{words}")]
+    Busy {
+        /// What there is no place for.
+        words: String,
+        /// After how long.
+        retry_after: Duration,
+    },
     /// The database failed; whether it may succeed later is the source's to tell.
     #[error(transparent)]
     Store(#[from] store::Error),

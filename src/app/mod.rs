@@ -4,6 +4,7 @@
 //! matters: whatever a process knows of builds, runs and deliveries stands in the database, and any number of
 //! processes may share one.
 
+pub mod archive;
 pub mod build;
 pub mod callback;
 pub mod catalogue;
@@ -13,8 +14,10 @@ pub mod error;
 pub mod progress;
 pub mod report;
 pub mod run;
+pub mod session;
 pub mod shelf;
 pub mod spec;
+pub mod streams;
 pub mod submission;
 pub mod submit;
 pub mod writer;
@@ -64,6 +67,10 @@ pub struct Parts {
     pub catalogue: catalogue::Catalogue,
     /// What may be selected to run, and what came of it.
     pub specs: spec::Specs,
+    /// Which jobs of which session can run, and what came of them.
+    pub sessions: session::Sessions,
+    /// Where answers that do not end by themselves find a place.
+    pub streams: streams::Streams,
     /// Where reports go, if anywhere.
     pub sink: Option<KcidbSink>,
     /// What callback URLs begin with.

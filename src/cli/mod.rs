@@ -41,7 +41,7 @@ enum Command {
         #[command(subcommand)]
         command: catalog::CatalogCommand,
     },
-    /// Read another system's files: into the catalogue, or as specs and results
+    /// Read another system's files: into the catalogue, as specs and results, or as providers
     Import {
         #[command(subcommand)]
         command: catalog::ImportCommand,

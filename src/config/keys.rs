@@ -78,6 +78,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("server", "cors_origins", Kind::List, &["BACKEND_CORS_ORIGINS"]),
     Key::new("server", "max_body_bytes", Kind::Integer, &[]),
     Key::new("server", "request_timeout_s", Kind::Integer, &[]),
+    Key::new("server", "max_event_streams", Kind::Integer, &[]),
     Key::new("server", "shutdown_timeout_s", Kind::Integer, &[]),
     Key::new("server", "state_dir", Kind::Text, &["TESTYARD_STATE_DIR"]),
     Key::new("database", "url", Kind::DatabaseUrl, &["DATABASE_URL", "DB_URL"]),

@@ -65,6 +65,8 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// The longest time for one request.
     pub request_timeout_s: u64,
+    /// The most event streams and long polls that are open at once.
+    pub max_event_streams: usize,
     /// How long requests and work may take to finish once a stop was asked for.
     pub shutdown_timeout_s: u64,
     /// Where the service keeps its files.
@@ -79,6 +81,7 @@ impl Default for Server {
             cors_origins: Vec::new(),
             max_body_bytes: 2 << 20,
             request_timeout_s: 30,
+            max_event_streams: 200,
             shutdown_timeout_s: 25,
             state_dir: PathBuf::from(super::surroundings::SYSTEM_STATE_DIR),
         }

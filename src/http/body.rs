@@ -77,11 +77,32 @@ pub fn unreadable(error: &serde_json::Error) -> Problem {
     Problem::new(code, format!("the body: {}", crate::app::cut(&error.to_string(), 1_000)))
 }
 
-/// Reads a JSON body of the native door.
+/// Reads a JSON object of a certain shape. A list, of which the members of an object can be read in their order, is none.
+///
+/// # Errors
+/// As [`parse`].
+pub fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let read = parse(body)?;
+    if body.trim_ascii_start().first() == Some(&b'{') {
+        return Ok(read);
+    }
+    Err(Problem::new(Code::Invalid, "the body: want an object"))
+}
+
+/// Reads a JSON object of the native door.
 ///
 /// # Errors
 /// 415 for another content type; 413; 400 for what is not JSON, 422 for JSON of another shape, each with the place.
 pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, most: usize) -> Result<T> {
+    want_json(headers)?;
+    object(&read(body, most).await?)
+}
+
+/// Reads a JSON body of the native door, be it an object or not: what is wrong with it is told by whoever reads on.
+///
+/// # Errors
+/// 415 for another content type; 413; 400 for what is not JSON.
+pub async fn any_json(headers: &HeaderMap, body: Body, most: usize) -> Result<serde_json::Value> {
     want_json(headers)?;
     parse(&read(body, most).await?)
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::http::problem::{Code, Problem};
+use crate::http::sessions::events::MAX_WAIT_S;
 
 /// Why a request failed, for the log alone.
 #[derive(Clone, Debug)]
@@ -77,15 +78,31 @@ pub async fn request(State(app): State<App>, request: Request, next: Next) -> Re
     response
 }
 
-/// How many seconds a request may take: one that carries an import, an export, an attachment or a batch of specs, or that
-/// selects, has more of them.
+/// How many seconds a request may take: one that carries an import, an export, an attachment, a batch of specs or what sessions
+/// are made of, or that selects, has more of them.
 fn longest(app: &App, route: Option<&str>) -> u64 {
     const TRANSFERS: [&str; 4] = ["/attachments", "/attachments/{filename}", "/import", "/export"];
-    const OF_SPECS: [&str; 4] = ["specs", "specs/results", "selections/{tag}", "selections/{tag}/refresh"];
+    const LONG: [&str; 11] = [
+        "specs",
+        "specs/results",
+        "selections/{tag}",
+        "selections/{tag}/refresh",
+        "providers/{name}",
+        "providers/{name}/units",
+        "sessions",
+        "sessions/import",
+        "sessions/{id}/export",
+        "sessions/{id}/units",
+        "sessions/{id}/results",
+    ];
     let route = route.and_then(|route| route.strip_prefix("/api/v1/")).unwrap_or_default();
     let of_catalogue =
         route.strip_prefix("catalog").is_some_and(|rest| TRANSFERS.iter().any(|end| rest.ends_with(end)));
-    let is_transfer = of_catalogue || OF_SPECS.contains(&route);
+    // It may be told to wait before it answers.
+    if route == "sessions/{id}/events" {
+        return app.settings.server.request_timeout_s.saturating_add(MAX_WAIT_S);
+    }
+    let is_transfer = of_catalogue || LONG.contains(&route);
     if is_transfer { app.settings.catalogue.transfer_timeout_s } else { app.settings.server.request_timeout_s }
 }
 

@@ -1,6 +1,8 @@
 //! The edge: translates, authorises, pages; decides nothing. This is the list of all routes.
 
+pub mod accept;
 pub mod access;
+pub mod archive;
 pub mod body;
 pub mod bridge;
 pub mod builds;
@@ -14,10 +16,12 @@ pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod problems;
+pub mod providers;
 pub mod restd;
 pub mod results;
 pub mod runs;
 pub mod selections;
+pub mod sessions;
 pub mod specs;
 pub mod submissions;
 
@@ -87,6 +91,32 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(selections::changes::get_snapshot))
         .routes(routes!(selections::changes::check_selection))
         .routes(routes!(selections::changes::compare_selections))
+        .routes(routes!(sessions::make::list_sessions))
+        .routes(routes!(sessions::make::get_session))
+        .routes(routes!(sessions::units::list_units))
+        .routes(routes!(sessions::jobs::list_jobs))
+        .routes(routes!(sessions::jobs::list_run_list))
+        .routes(routes!(sessions::jobs::get_job))
+        .routes(routes!(sessions::jobs::explain_job))
+        .routes(routes!(sessions::controllers::list_controllers))
+        .routes(routes!(sessions::history::list_job_results))
+        .routes(routes!(sessions::lists::get_desired))
+        .routes(routes!(sessions::lists::get_mandatory))
+        .routes(routes!(sessions::lists::qualify_jobs))
+        .routes(routes!(sessions::plans::choose_jobs))
+        .routes(routes!(sessions::resources::list_resources))
+        .routes(routes!(sessions::resources::get_resource))
+        .routes(routes!(sessions::resources::get_manifest))
+        .routes(routes!(sessions::numbers::get_stats))
+        .routes(routes!(sessions::numbers::get_estimate))
+        .routes(routes!(sessions::numbers::get_certification))
+        .routes(routes!(sessions::numbers::get_verdict))
+        .routes(routes!(sessions::portable::export_session))
+        .routes(routes!(providers::list_providers))
+        .routes(routes!(providers::get_provider))
+        .routes(routes!(providers::list_provider_units))
+        .routes(routes!(sessions::events::list_session_events))
+        .routes(routes!(sessions::shared::get_shared_value))
 }
 
 /// Routes that bring work or results in.
@@ -101,6 +131,29 @@ fn submitting() -> OpenApiRouter<App> {
         .routes(routes!(specs::put::create_specs))
         .routes(routes!(specs::generate::generate_specs))
         .routes(routes!(specs::results::create_spec_results))
+        .routes(routes!(sessions::make::create_session))
+        .routes(routes!(sessions::notes::patch_session))
+        .routes(routes!(sessions::units::add_units))
+        .routes(routes!(sessions::units::remove_unit))
+        .routes(routes!(sessions::units::add_provider))
+        .routes(routes!(sessions::jobs::begin_job))
+        .routes(routes!(sessions::jobs::patch_job))
+        .routes(routes!(sessions::results::create_job_result))
+        .routes(routes!(sessions::results::create_job_results))
+        .routes(routes!(sessions::ending::skip_jobs))
+        .routes(routes!(sessions::ending::resume_session))
+        .routes(routes!(sessions::lists::put_desired))
+        .routes(routes!(sessions::lists::put_mandatory))
+        .routes(routes!(sessions::lists::trim_jobs))
+        .routes(routes!(sessions::plans::put_plans))
+        .routes(routes!(sessions::plans::start_setup))
+        .routes(routes!(sessions::plans::start_bootstrap))
+        .routes(routes!(sessions::plans::finish_bootstrap))
+        .routes(routes!(sessions::resources::put_resource))
+        .routes(routes!(sessions::resources::put_manifest))
+        .routes(routes!(providers::put_provider))
+        .routes(routes!(sessions::shared::put_shared_value))
+        .routes(routes!(sessions::shared::delete_shared_value))
 }
 
 /// Routes that steer what is there.
@@ -127,6 +180,9 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(selections::delete_selection))
         .routes(routes!(selections::rename_selection))
         .routes(routes!(selections::changes::refresh_selection))
+        .routes(routes!(sessions::make::delete_session))
+        .routes(routes!(sessions::portable::import_session))
+        .routes(routes!(providers::delete_provider))
 }
 
 /// Routes that runners call: a capability or a signature guards them.

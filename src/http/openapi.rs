@@ -19,9 +19,11 @@ use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::spec_result::status as spec_result;
 use crate::domain::status::Status;
+use crate::domain::unit::check::{Flaw, Severity};
 use crate::domain::words::Word;
 use crate::http::catalogue::Collection;
 use crate::http::problem::Code;
+use crate::http::sessions::plans::PlanPart;
 
 macro_rules! documented {
     ($($word:ty $(as $name:literal)?),+ $(,)?) => { $(
@@ -49,13 +51,16 @@ documented!(
     DeadCause,
     DeliveryState,
     Fate,
+    Flaw as "UnitFlaw",
     ItemKind,
     Moment as "SelectionMoment",
     ObjectKind,
     Outcome,
+    PlanPart,
     ResultSource,
     RunKind,
     RunState,
+    Severity as "UnitSeverity",
     spec_result::State as "SpecState",
     spec_result::Status as "SpecStatus",
     Status,
@@ -71,7 +76,7 @@ documented!(
         description = "Builds and tests in, runners called, results kept and delivered to KCIDB.\n\nTimes are RFC 3339 in UTC. Ids are opaque, and ordered by time. Listings are pages: newest first, the catalogue's by label, those of specs by id. Refusals are `application/problem+json` (RFC 9457). Words in enums may be joined by new ones.",
     ),
     // Parts of paths: their schemas are not found by themselves.
-    components(schemas(crate::http::catalogue::Collection)),
+    components(schemas(crate::http::catalogue::Collection, PlanPart, crate::ids::SessionId)),
     tags(
         (name = "bridge", description = "The routes of riscv-kcidb-bridge"),
         (name = "builds", description = "Builds"),
@@ -81,7 +86,9 @@ documented!(
         (name = "callbacks", description = "What runners told"),
         (name = "catalog", description = "What can be run: tests, suites and resources under labels"),
         (name = "specs", description = "Concrete tests with their parameters, what they depend on, and what came of them"),
+        (name = "sessions", description = "Which jobs are wanted, which can run, what holds the others up, and what came of them"),
         (name = "selections", description = "Which specs are selected under a tag, and why the others are not"),
+        (name = "providers", description = "Units that sessions are made of, kept under a name"),
         (name = "intake", description = "The KCIDB door in"),
         (name = "health", description = "The service itself"),
     ),

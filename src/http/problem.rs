@@ -223,7 +223,9 @@ impl From<AppError> for Problem {
             AppError::Hook { .. } => Self::new(Code::HookFailed, words),
             AppError::ReadOnly(_) => Self::new(Code::ReadOnly, words),
             AppError::Unauthenticated(_) => Self::new(Code::Unauthenticated, words),
-            AppError::Overloaded { retry_after } => Self::unavailable(words, retry_after),
+            AppError::Overloaded { retry_after } | AppError::Busy { retry_after, .. } => {
+                Self::unavailable(words, retry_after)
+            }
             AppError::Unavailable(cause) => {
                 Self::unavailable("the database is not available; repeat the request later".into(), DATABASE_AWAY)
                     .because(cause)

@@ -2,8 +2,8 @@
 
 use std::borrow::Borrow;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::PgTypeInfo;
@@ -17,7 +17,8 @@ const JSON: PgTypeInfo = PgTypeInfo::with_oid(Oid(114));
 
 /// A value in a column that keeps JSON as text: `json` on PostgreSQL, where `jsonb` keeps numbers as decimals, so that
 /// `1e16` comes back as a whole number and `-0.0` without its sign.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Verbatim<T>(pub T);
 
 impl<T> Type<Postgres> for Verbatim<T> {

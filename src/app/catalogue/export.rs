@@ -9,7 +9,7 @@ use futures_util::TryStreamExt as _;
 use tokio::runtime::Handle;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
-use crate::app::catalogue::archive::Packer;
+use crate::app::archive::Packer;
 use crate::app::catalogue::{Catalogue, attachment, check_revision};
 use crate::app::{AppError, Result, blocking};
 use crate::domain::catalogue::item::{Item, ItemKind};

@@ -11,8 +11,8 @@ use futures_util::TryStreamExt as _;
 use sha2::Digest as _;
 use tokio_util::io::ReaderStream;
 
+use crate::app::archive::{self, Skipped};
 use crate::app::catalogue::apply::{self, Applied, How, Name, Wanted};
-use crate::app::catalogue::archive::{self, Skipped};
 use crate::app::catalogue::attachment::{self, NotTaken};
 use crate::app::catalogue::change::Did;
 use crate::app::catalogue::{By, Catalogue};

@@ -5,7 +5,6 @@
 //! line works on a database as the service does.
 
 pub mod apply;
-pub mod archive;
 pub mod attachment;
 pub mod beside;
 pub mod change;

@@ -4,6 +4,7 @@
 //! `--server` names. What they print is the same either way: it is made from the service's own answers.
 
 mod canary;
+mod checkbox;
 mod folder;
 mod place;
 mod print;
@@ -66,6 +67,8 @@ pub(super) enum ImportCommand {
     Qmtest(ImportArguments),
     /// A Canary workspace: specs, results, selections; exits with 1 if something in it could not be taken
     Canary(canary::Arguments),
+    /// Checkbox providers: units of .pxu files; exits with 0 also with problems, with 1 if nothing could be taken
+    Checkbox(checkbox::Arguments),
 }
 
 /// Which database, and how.
@@ -133,6 +136,7 @@ pub(super) fn import(command: &ImportCommand, flags: &Flags, surroundings: &Surr
     let arguments = match command {
         ImportCommand::Qmtest(arguments) => arguments,
         ImportCommand::Canary(arguments) => return canary::import(arguments, flags, surroundings),
+        ImportCommand::Checkbox(arguments) => return checkbox::import(arguments, flags, surroundings),
     };
     let how = crate::app::catalogue::import::Import {
         dry_run: arguments.dry_run,

@@ -12,9 +12,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use crate::app::archive;
 use crate::app::catalogue::apply::{self, How, Wanted};
 use crate::app::catalogue::import::{self, Import};
-use crate::app::catalogue::{By, Catalogue, archive, export};
+use crate::app::catalogue::{By, Catalogue, export};
 use crate::cli::catalog::folder::Folder;
 use crate::clock::SystemClock;
 use crate::config::Settings;

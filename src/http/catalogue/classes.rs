@@ -161,7 +161,7 @@ pub(crate) async fn put_class(
 ) -> Result<Response> {
     let by = author.with(&params.only(&["message"])?)?;
     let only_if = only_if(&headers)?;
-    let document: Value = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
+    let document: Value = body::any_json(&headers, body, app.settings.server.max_body_bytes).await?;
     let put = item::put(&app.catalogue, &by, ItemKind::Class, &name, &document, only_if).await?;
     let Item::Class(class) = &put.found.version.document.0 else { return Err(missing("class", name)) };
     let tag = [(header::ETAG, etag(put.found.version.since_revision))];

@@ -242,7 +242,7 @@ pub(crate) async fn put_item(
     let collection = Collection::read(&kind)?;
     let by = author.with(&params.only(&["message"])?)?;
     let only_if = only_if(&headers)?;
-    let mut document: Value = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
+    let mut document: Value = body::any_json(&headers, body, app.settings.server.max_body_bytes).await?;
     if let Value::Object(members) = &mut document {
         drop_read_only(members);
     }

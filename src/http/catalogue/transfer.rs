@@ -5,13 +5,10 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
-use futures_util::StreamExt as _;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
-use tokio_util::io::ReaderStream;
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -21,11 +18,11 @@ use crate::app::catalogue::import::{self, Fate, Import, Line, Report};
 use crate::app::catalogue::{By, export};
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::label::Label;
-use crate::http::body;
 use crate::http::catalogue::schema::drop_read_only;
 use crate::http::catalogue::{Author, flag, label_of, revision};
 use crate::http::params::Params;
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::http::{archive, body};
 
 /// An item that is to be: its kind and label, and the members of its document.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -296,37 +293,9 @@ pub(crate) async fn import_database(
     let how =
         Import { dry_run: flag(&params, "dry_run")?, prune: flag(&params, "prune")?, bare: flag(&params, "bare")? };
     let by = author.with(&params)?;
-    let kind = body::text(&headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
-    if !matches!(kind.split(';').next().unwrap_or_default().trim(), "application/x-tar" | "application/tar") {
-        let words = "send the database's folder as a tar archive, with `content-type: application/x-tar`";
-        return Err(Problem::new(Code::UnsupportedMediaType, words));
-    }
-    let archive = spool(&app, body).await?;
-    let report = import::archive(&app.catalogue, &by, archive, how).await?;
+    let file = archive::receive(&headers, body, app.catalogue.limits.max_import_bytes).await?;
+    let report = import::archive(&app.catalogue, &by, file, how).await?;
     Ok(Json(ImportedView::new(report, how.dry_run)))
-}
-
-/// Writes a body to a temporary file as it streams.
-async fn spool(app: &App, body: Body) -> Result<std::fs::File> {
-    let failed = |error: std::io::Error| {
-        Problem::new(Code::Unavailable, "there is no room for the archive now; repeat the request later")
-            .because(error.to_string())
-    };
-    let mut out = tokio::fs::File::from_std(tempfile::tempfile().map_err(failed)?);
-    let most = app.catalogue.limits.max_import_bytes;
-    let mut length: u64 = 0;
-    let mut stream = body.into_data_stream();
-    while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| body::broken_off(&error))?;
-        length += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if length > most {
-            return Err(Problem::new(Code::TooLarge, format!("the archive is longer than {most} bytes")));
-        }
-        out.write_all(&piece).await.map_err(failed)?;
-    }
-    out.flush().await.map_err(failed)?;
-    out.rewind().await.map_err(failed)?;
-    Ok(out.into_std().await)
 }
 
 /// Exports the catalogue as a QMTest database
@@ -344,14 +313,5 @@ async fn spool(app: &App, body: Body) -> Result<std::fs::File> {
 pub(crate) async fn export_database(State(app): State<App>, params: Params) -> Result<Response> {
     let as_of = revision(&params.only(&["revision"])?)?;
     let exported = export::archive(&app.catalogue, as_of).await?;
-    let file = tokio::fs::File::from_std(exported.file);
-    let mut response = Body::from_stream(ReaderStream::new(file)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(exported.length));
-    let name = format!("attachment; filename=\"catalog-r{}.tar\"", exported.revision);
-    if let Ok(name) = HeaderValue::from_str(&name) {
-        headers.insert(header::CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
+    Ok(archive::answer(exported.file, exported.length, &format!("catalog-r{}.tar", exported.revision)))
 }

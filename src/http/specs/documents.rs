@@ -39,14 +39,14 @@ pub async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 
     })
 }
 
-/// Reads a JSON body that may be long.
+/// Reads a JSON object that may be long.
 ///
 /// # Errors
 /// As [`body::json`].
 pub async fn json<T: DeserializeOwned + Send + 'static>(app: &App, headers: &HeaderMap, body: Body) -> Result<T> {
     body::want_json(headers)?;
     let bytes = body::read(body, most_bytes(app)).await?;
-    apart(move || body::parse(&bytes)).await
+    apart(move || body::object(&bytes)).await
 }
 
 /// Reads a batch of at most this many documents.

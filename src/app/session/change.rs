@@ -1,0 +1,155 @@
+//! How a session is asked, and how it is changed: one transaction, one version.
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::app::condition::OnlyIf;
+use crate::app::session::Sessions;
+use crate::app::session::kept::Held;
+use crate::app::{AppError, Result, blocking};
+use crate::domain::session::{Misfit, Session};
+use crate::ids::SessionId;
+use crate::store;
+use crate::store::Conn;
+use crate::store::session::{Change, Loaded};
+
+/// What a session was asked, or made to do, and the version that it stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct At<T> {
+    /// The version.
+    pub version: i64,
+    /// What it answered.
+    pub value: T,
+}
+
+pub(super) fn no_such(id: SessionId) -> AppError {
+    AppError::NotFound { what: "session", id: id.to_string() }
+}
+
+/// A session that this process has to itself.
+type Guard = OwnedMutexGuard<Option<Held>>;
+
+/// Rows that make no session: only somebody who writes past the service brings them about.
+fn misfit(error: &Misfit) -> AppError {
+    AppError::Unavailable(error.to_string())
+}
+
+/// The session as it stands in the database, from what is kept where that will do.
+async fn current(conn: &mut Conn<'_>, id: SessionId, version: i64, kept: Option<Held>) -> Result<Held> {
+    let since = match kept {
+        Some(held) if held.version == version => return Ok(held),
+        Some(ref held) if held.version < version => Some(held.version),
+        _ => None,
+    };
+    let loaded = store::session::load(conn, id.0, since).await?;
+    let Loaded { version, whole, changes } = loaded.ok_or_else(|| no_such(id))?;
+    blocking(move || {
+        let session = match kept {
+            Some(Held { mut session, .. }) if !whole => {
+                session.absorb(changes).map_err(|error| misfit(&error))?;
+                session
+            }
+            _ => Session::restore(changes).map_err(|error| misfit(&error))?,
+        };
+        Ok(Held { version, session })
+    })
+    .await
+}
+
+/// Makes sure that a session stands at the version that somebody has seen.
+pub(super) fn check_version(version: i64, only_if: Option<i64>) -> Result<()> {
+    only_if.map_or(Ok(()), |seen| OnlyIf::Version(seen).check("session", Some(version)))
+}
+
+/// Asks a session as it stands now.
+///
+/// # Errors
+/// [`AppError::NotFound`]; what the question is refused for.
+pub(super) async fn ask<T: Send + 'static>(
+    sessions: &Sessions,
+    id: SessionId,
+    question: impl FnOnce(&Session) -> Result<T> + Send + 'static,
+) -> Result<At<T>> {
+    let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
+    let version = {
+        let mut db = sessions.db.read().await?;
+        store::session::version(&mut db.conn(), id.0).await?
+    };
+    let Some(version) = version else {
+        sessions.kept.forget(id.0);
+        return Err(no_such(id));
+    };
+    let held = match slot.take() {
+        Some(held) if held.version == version => held,
+        kept => {
+            let mut snapshot = sessions.db.snapshot().await?;
+            current(&mut snapshot.conn(), id, version, kept).await?
+        }
+    };
+    let (held, answer) = blocking(move || {
+        let answer = question(&held.session);
+        Ok((held, answer))
+    })
+    .await?;
+    let version = held.version;
+    put_back(sessions, id, &mut slot, held);
+    Ok(At { version, value: answer? })
+}
+
+/// Changes a session. What is refused changes nothing; what changes nothing makes no version.
+///
+/// # Errors
+/// [`AppError::NotFound`]; [`AppError::PreconditionFailed`] if it does not stand at the version that the caller has seen;
+/// what the operation is refused for.
+pub(super) async fn change<T: Send + 'static>(
+    sessions: &Sessions,
+    id: SessionId,
+    by: Option<&str>,
+    only_if: Option<i64>,
+    operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
+) -> Result<At<T>> {
+    // In this process changes of a session queue here and not in the pool of connections.
+    let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
+    let mut tx = sessions.db.begin().await?;
+    let Some(version) = store::session::lock(&mut tx.conn(), id.0).await? else {
+        sessions.kept.forget(id.0);
+        return Err(no_such(id));
+    };
+    let Held { mut session, .. } = current(&mut tx.conn(), id, version, slot.take()).await?;
+    if let Err(error) = check_version(version, only_if) {
+        put_back(sessions, id, &mut slot, Held { version, session });
+        return Err(error);
+    }
+    let (session, changes, answer) = blocking(move || {
+        let answer = operation(&mut session);
+        let changes = session.take_changes();
+        Ok((session, changes, answer))
+    })
+    .await?;
+    if changes.is_empty() {
+        put_back(sessions, id, &mut slot, Held { version, session });
+        return Ok(At { version, value: answer? });
+    }
+    // What was refused half-way is not kept: the next to come reads the session anew.
+    let value = answer?;
+    let change = Change { id: id.0, version: version + 1, now: sessions.now(), by };
+    store::session::write(&mut tx.conn(), change, &changes).await?;
+    tx.commit().await?;
+    put_back(sessions, id, &mut slot, Held { version: change.version, session });
+    sessions.tell(id);
+    Ok(At { version: change.version, value })
+}
+
+/// Keeps a session that was made here.
+pub(super) fn keep(sessions: &Sessions, id: SessionId, held: Held) {
+    let jobs = held.session.job_count();
+    if let Ok(mut slot) = sessions.kept.slot(id.0).try_lock() {
+        *slot = Some(held);
+    }
+    sessions.kept.note(id.0, jobs);
+}
+
+fn put_back(sessions: &Sessions, id: SessionId, slot: &mut Guard, held: Held) {
+    let jobs = held.session.job_count();
+    **slot = Some(held);
+    sessions.kept.note(id.0, jobs);
+}

@@ -1,0 +1,216 @@
+//! Sessions that come and go.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::app::session::change::{At, ask, change, check_version, keep, no_such};
+use crate::app::session::kept::Held;
+use crate::app::session::refusal::{plan_refused, refused};
+use crate::app::session::{Sessions, provider};
+use crate::app::{AppError, Result, blocking};
+use crate::domain::session::{Added, Blob, Metadata, Outcome, Part, Problem, Session};
+use crate::domain::unit::Unit;
+use crate::ids::SessionId;
+use crate::store;
+use crate::store::session::{Change, Session as Stored};
+
+/// The most units of a session.
+pub const MAX_UNITS: usize = 200_000;
+
+/// What a session is made of.
+#[derive(Clone, Debug, Default)]
+pub struct New {
+    /// What applications note about it.
+    pub metadata: Metadata,
+    /// The names of the providers whose units it has, in order.
+    pub providers: Vec<String>,
+    /// Units of its own, behind those of the providers.
+    pub units: Vec<Unit>,
+    /// The test plans that are set, and whose jobs are desired.
+    pub plans: Vec<String>,
+    /// The ids of the mandatory jobs, where no plan says which they are.
+    pub mandatory: Vec<String>,
+    /// The ids of the jobs that are desired, behind those of the plans.
+    pub desired: Vec<String>,
+}
+
+/// A session that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// Its id.
+    pub id: SessionId,
+    /// What came of adding its units.
+    pub added: Added,
+    /// What is wrong with what was desired; it is left out.
+    pub problems: Vec<Problem>,
+}
+
+/// How a session stands, in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// Units, jobs among them.
+    pub units: usize,
+    /// Jobs.
+    pub jobs: usize,
+    /// Jobs on the run list.
+    pub run_list: usize,
+    /// Jobs on the run list that have no outcome.
+    pub todo: usize,
+    /// Those of them that can start.
+    pub ready: usize,
+    /// The jobs of each outcome, on the run list or not.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// The providers, in the order in which they were added.
+    pub providers: Vec<String>,
+    /// The test plans that are set.
+    pub plans: Vec<String>,
+}
+
+impl Numbers {
+    fn of(session: &Session) -> Self {
+        let (mut todo, mut ready) = (0, 0);
+        for job in session.todo() {
+            todo += 1;
+            ready += usize::from(job.can_start());
+        }
+        Self {
+            units: session.units().count(),
+            jobs: session.job_count(),
+            run_list: session.run_list().len(),
+            todo,
+            ready,
+            outcomes: session.outcome_stats().into_iter().collect(),
+            providers: session.providers().to_vec(),
+            plans: session.plans().to_vec(),
+        }
+    }
+}
+
+/// Makes a session: adds the units, sets the plans, and desires what is desired. All of it or nothing.
+///
+/// # Errors
+/// [`AppError::NotFound`] for a provider; [`AppError::Conflict`] for jobs of one id that differ, and for a unit that two
+/// providers have; [`AppError::Invalid`] for a test plan that is not there or cannot be read, and for too many units.
+pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<At<Made>> {
+    let mut providers = Vec::with_capacity(new.providers.len());
+    for name in &new.providers {
+        providers.push(provider::whole(sessions, name).await?);
+    }
+    let (mut session, added, problems) = blocking(move || {
+        let mut session = Session::default();
+        session.enter_context();
+        let mut added = Added::default();
+        for provider in providers {
+            let namespace = provider.namespace.as_deref().unwrap_or(&provider.name);
+            let some = session.add_provider(&provider.name, namespace, provider.units).map_err(refused)?;
+            added.extend(some);
+        }
+        added.extend(session.add_units(new.units).map_err(refused)?);
+        check_size(&session)?;
+        session.set_metadata(new.metadata);
+        let mut problems = Vec::new();
+        let mut desired = Vec::new();
+        if new.plans.is_empty() {
+            session.set_mandatory(&new.mandatory);
+        } else {
+            problems = session.set_plans(&new.plans).map_err(plan_refused)?;
+            desired = session.choose(&new.plans, Part::Include).map_err(plan_refused)?;
+        }
+        desired.extend(new.desired);
+        if !(desired.is_empty() && new.mandatory.is_empty() && new.plans.is_empty()) {
+            problems.extend(session.select(&desired, true));
+        }
+        Ok((session, added, problems))
+    })
+    .await?;
+    let mut changes = session.take_changes();
+    // What happened before there was a session to listen to is told by how it stands.
+    changes.events.clear();
+    let now = sessions.now();
+    let id = SessionId::new(now);
+    let mut tx = sessions.db.begin().await?;
+    store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, now, by }, &changes).await?;
+    tx.commit().await?;
+    keep(sessions, id, Held { version: 1, session });
+    sessions.tell(id);
+    Ok(At { version: 1, value: Made { id, added, problems } })
+}
+
+pub(super) fn check_size(session: &Session) -> Result<()> {
+    let units = session.units().count();
+    if units > MAX_UNITS {
+        return Err(AppError::Invalid(format!("a session has at most {MAX_UNITS} units; this one would have {units}")));
+    }
+    Ok(())
+}
+
+/// A session and how it stands.
+///
+/// # Errors
+/// [`AppError::NotFound`].
+pub async fn get(sessions: &Sessions, id: SessionId) -> Result<At<(Stored, Numbers)>> {
+    // The row is read behind the numbers: it is as new, and what is told of it alone changes rarely.
+    let At { value: numbers, .. } = ask(sessions, id, |session| Ok(Numbers::of(session))).await?;
+    let mut db = sessions.db.read().await?;
+    let stored = store::session::get(&mut db.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
+    Ok(At { version: stored.version, value: (stored, numbers) })
+}
+
+/// Removes a session with all that came of it.
+///
+/// # Errors
+/// [`AppError::NotFound`]; [`AppError::PreconditionFailed`].
+pub async fn delete(sessions: &Sessions, id: SessionId, only_if: Option<i64>) -> Result<()> {
+    let mut tx = sessions.db.begin().await?;
+    let version = store::session::lock(&mut tx.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
+    check_version(version, only_if)?;
+    store::session::delete(&mut tx.conn(), id.0).await?;
+    tx.commit().await?;
+    sessions.kept.forget(id.0);
+    sessions.tell(id);
+    Ok(())
+}
+
+/// What is to be noted otherwise about a session: what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch {
+    /// What it is called.
+    pub title: Option<Value>,
+    /// Words about it.
+    pub flags: Option<BTreeSet<String>>,
+    /// What an application keeps; inside, `None` takes it away.
+    pub app_blob: Option<Option<Blob>>,
+    /// Whose that is; inside, `None` takes it away.
+    pub app_id: Option<Option<String>>,
+    /// Whether somebody chose among the jobs of the test plan.
+    pub custom_joblist: Option<bool>,
+    /// The jobs that somebody took away.
+    pub rejected_jobs: Option<Vec<String>>,
+}
+
+/// Changes what is noted about a session.
+///
+/// # Errors
+/// [`AppError::NotFound`]; [`AppError::PreconditionFailed`].
+pub async fn patch(
+    sessions: &Sessions,
+    id: SessionId,
+    patch: Patch,
+    only_if: Option<i64>,
+    by: Option<&str>,
+) -> Result<At<()>> {
+    change(sessions, id, by, only_if, move |session| {
+        let mut metadata = session.metadata().clone();
+        let Patch { title, flags, app_blob, app_id, custom_joblist, rejected_jobs } = patch;
+        metadata.title = title.unwrap_or(metadata.title);
+        metadata.flags = flags.unwrap_or(metadata.flags);
+        metadata.app_blob = app_blob.unwrap_or(metadata.app_blob);
+        metadata.app_id = app_id.unwrap_or(metadata.app_id);
+        metadata.custom_joblist = custom_joblist.unwrap_or(metadata.custom_joblist);
+        metadata.rejected_jobs = rejected_jobs.unwrap_or(metadata.rejected_jobs);
+        session.set_metadata(metadata);
+        Ok(())
+    })
+    .await
+}

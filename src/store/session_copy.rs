@@ -1,0 +1,260 @@
+//! Sessions as they are carried from one database to another: each row as it stands.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::session::{ContextRow, Counters, EventRow, JobRow, Metadata, Report, ResourceRow, UnitRow};
+use crate::store::Conn;
+use crate::store::error::Result;
+use crate::store::query::{Insert, Query, Record};
+use crate::store::verbatim::Verbatim;
+
+/// How many rows are read at once.
+const STRETCH: i64 = 2_000;
+
+/// The row of a session itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// How often it was changed, its making counted.
+    pub version: i64,
+    /// The version in which something was last removed from it.
+    pub removed_in: i64,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// Who made it, where that is known.
+    pub created_by: Option<String>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What applications note about it.
+    pub metadata: Verbatim<Metadata>,
+    /// What is next, and what waits to be settled.
+    pub counters: Verbatim<Counters>,
+    /// The device context.
+    pub context: Verbatim<ContextRow>,
+    /// The answers of the machine's manifest.
+    pub manifest: Verbatim<BTreeMap<String, Value>>,
+    /// The ids of the desired jobs.
+    pub desired: Verbatim<Vec<String>>,
+    /// The ids of the mandatory jobs.
+    pub mandatory: Verbatim<Vec<String>>,
+}
+
+/// The row of a session.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn head(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Head>> {
+    conn.query(
+        "SELECT version, removed_in, created_at, created_by, updated_at, metadata, counters, context, manifest, desired,
+            mandatory
+         FROM session WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional()
+    .await
+}
+
+/// Makes the row of a session.
+///
+/// # Errors
+/// [`crate::store::Error::Conflict`] if there is one of that id.
+pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, head: &Head) -> Result<()> {
+    conn.query(
+        "INSERT INTO session (id, version, removed_in, created_at, created_by, updated_at, app_id, metadata, counters,
+            context, manifest, desired, mandatory)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(id)
+    .bind(head.version)
+    .bind(head.removed_in)
+    .bind(head.created_at)
+    .bind(head.created_by.as_deref())
+    .bind(head.updated_at)
+    .bind(head.metadata.0.app_id.as_deref())
+    .bind(&head.metadata)
+    .bind(&head.counters)
+    .bind(&head.context)
+    .bind(&head.manifest)
+    .bind(&head.desired)
+    .bind(&head.mandatory)
+    .execute()
+    .await?;
+    Ok(())
+}
+
+/// A row of one of a session's tables.
+pub trait Carried: Record + Serialize + DeserializeOwned + Sync + 'static {
+    /// What the rows are, for people and as a file's name.
+    const NAME: &'static str;
+    /// The statement that reads rows, up to the session's id.
+    const SELECT: &'static str;
+    /// The columns by which rows are ordered, which name one.
+    const KEY: &'static str;
+    /// The statement that writes rows.
+    const INSERT: Insert;
+
+    /// Appends the row's key.
+    fn push_key<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a>;
+
+    /// Binds the row's columns, in their order.
+    fn bind<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a>;
+}
+
+macro_rules! carried {
+    (
+        $(#[$doc:meta])* $row:ident, $name:literal, $table:literal by ($($key:ident),+), $columns:literal columns,
+        { $($(#[$about:meta])* $field:ident: $type:ty,)+ }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+        #[serde(deny_unknown_fields)]
+        pub struct $row {
+            $($(#[$about])* pub $field: $type,)+
+        }
+
+        impl Carried for $row {
+            const NAME: &'static str = $name;
+            const SELECT: &'static str =
+                concat!("SELECT session_id", $(", ", stringify!($field),)+ " FROM ", $table, " WHERE session_id = ");
+            const KEY: &'static str = carried!(@list $($key),+);
+            const INSERT: Insert = Insert {
+                head: concat!("INSERT INTO ", $table, " (session_id", $(", ", stringify!($field),)+ ") VALUES "),
+                columns: $columns,
+                tail: "",
+            };
+
+            fn push_key<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a> {
+                let mut query = query.push("(");
+                let mut separator = "";
+                $(
+                    query = query.push(separator).push_bind(self.$key.clone());
+                    separator = ", ";
+                )+
+                let _ = separator;
+                query.push(")")
+            }
+
+            fn bind<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a> {
+                query $(.bind(&self.$field))+
+            }
+        }
+    };
+    (@list $first:ident $(, $more:ident)*) => {
+        concat!("(", stringify!($first), $(", ", stringify!($more),)* ")")
+    };
+}
+
+carried!(
+    /// A unit.
+    CarriedUnit, "units", "session_unit" by (place), 4 columns, {
+        /// Its place in the list of units.
+        place: i64,
+        /// The version that wrote it.
+        version: i64,
+        /// The unit.
+        document: Verbatim<UnitRow>,
+    }
+);
+carried!(
+    /// A job.
+    CarriedJob, "jobs", "session_job" by (job_id), 7 columns, {
+        /// Its id.
+        job_id: String,
+        /// The version that wrote it.
+        version: i64,
+        /// What came of it.
+        outcome: Option<String>,
+        /// Whether it can start.
+        can_start: bool,
+        /// Its place in the run list.
+        run_place: Option<i64>,
+        /// All of it.
+        document: Verbatim<JobRow>,
+    }
+);
+carried!(
+    /// A result.
+    CarriedResult, "results", "session_result" by (job_id, version, number), 9 columns, {
+        /// The job.
+        job_id: String,
+        /// Its place among the results of the job.
+        number: i64,
+        /// The version that wrote it.
+        version: i64,
+        /// False where the job was taken out of the session afterwards.
+        live: bool,
+        /// What came of the job.
+        outcome: Option<String>,
+        /// When it was recorded.
+        recorded_at: DateTime<Utc>,
+        /// Who recorded it, where that is known.
+        recorded_by: Option<String>,
+        /// The result.
+        document: Verbatim<Report>,
+    }
+);
+carried!(
+    /// The records of a resource.
+    CarriedResource, "resources", "session_resource" by (resource_id), 4 columns, {
+        /// The resource.
+        resource_id: String,
+        /// The version that wrote it.
+        version: i64,
+        /// The records.
+        document: Verbatim<ResourceRow>,
+    }
+);
+carried!(
+    /// Something that happened.
+    CarriedEvent, "events", "session_event" by (number), 5 columns, {
+        /// Its place among all that happened.
+        number: i64,
+        /// The version that it belongs to.
+        version: i64,
+        /// When it happened.
+        happened_at: DateTime<Utc>,
+        /// What happened.
+        document: Verbatim<EventRow>,
+    }
+);
+carried!(
+    /// A value that clients share.
+    CarriedValue, "values", "session_value" by (key), 5 columns, {
+        /// Its key.
+        key: String,
+        /// The value.
+        value: Verbatim<Value>,
+        /// When it came.
+        created_at: DateTime<Utc>,
+        /// Who brought it, where that is known.
+        created_by: Option<String>,
+    }
+);
+
+/// The rows of a table that come after a row, in the order of their keys; none at the end.
+///
+/// # Errors
+/// If the database refuses, or a row cannot be read.
+pub async fn rows<T: Carried>(conn: &mut Conn<'_>, id: Uuid, after: Option<&T>) -> Result<Vec<T>> {
+    let mut query = conn.query(T::SELECT).push_bind(id);
+    if let Some(after) = after {
+        query = after.push_key(query.push(" AND ").push(T::KEY).push(" > "));
+    }
+    let order = T::KEY.trim_matches(['(', ')']);
+    query.push(" ORDER BY ").push(order).push(" LIMIT ").push_bind(STRETCH).fetch_all().await
+}
+
+/// Writes rows of a session that has none of their keys yet.
+///
+/// # Errors
+/// [`crate::store::Error::Conflict`] if it has; [`crate::store::Error::Constraint`] if there is no such session.
+pub async fn put_rows<T: Carried>(conn: &mut Conn<'_>, id: Uuid, rows: &[T]) -> Result<()> {
+    T::INSERT.execute(conn, rows, |query, row| row.bind(query.bind(id))).await?;
+    Ok(())
+}
