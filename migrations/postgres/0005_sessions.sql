@@ -17,22 +17,22 @@ CREATE TABLE provider (
 CREATE TABLE provider_unit (
     provider_name text   NOT NULL COLLATE "C" REFERENCES provider (name) ON DELETE CASCADE,
     place         bigint NOT NULL CHECK (place >= 0),
-    kind          text   NOT NULL COLLATE "C",
-    unit_id       text   COLLATE "C",
     document      json   NOT NULL,
     file          text,
     line          bigint CHECK (line >= 1),
     PRIMARY KEY (provider_name, place)
 );
-CREATE INDEX provider_unit_kind ON provider_unit (kind, provider_name, place);
 
 -- A session. The version grows with each change; rows below that a change wrote carry it, and whoever holds the session
 -- in memory takes in those of later versions, unless something was removed since. What an application notes about it,
--- what is next, the device context, the machine's manifest and the lists of jobs are one document each.
+-- what is next, the device context, the machine's manifest and the lists of jobs are one document each; the last four are
+-- read anew only where they were written since. A session that was removed and brought back under its id has another life.
 CREATE TABLE session (
     id         uuid        NOT NULL PRIMARY KEY,
     version    bigint      NOT NULL CHECK (version >= 1),
     removed_in bigint      NOT NULL CHECK (removed_in >= 0),
+    steered_in bigint      NOT NULL CHECK (steered_in >= 1),
+    life       uuid        NOT NULL,
     created_at timestamptz NOT NULL,
     created_by text,
     updated_at timestamptz NOT NULL,

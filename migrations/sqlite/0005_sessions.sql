@@ -16,22 +16,22 @@ CREATE TABLE provider (
 CREATE TABLE provider_unit (
     provider_name TEXT    NOT NULL REFERENCES provider (name) ON DELETE CASCADE,
     place         INTEGER NOT NULL CHECK (place >= 0),
-    kind          TEXT    NOT NULL,
-    unit_id       TEXT,
     document      TEXT    NOT NULL CHECK (json_valid(document)),
     file          TEXT,
     line          INTEGER CHECK (line >= 1),
     PRIMARY KEY (provider_name, place)
 ) STRICT;
-CREATE INDEX provider_unit_kind ON provider_unit (kind, provider_name, place);
 
 -- A session. The version grows with each change; rows below that a change wrote carry it, and whoever holds the session
 -- in memory takes in those of later versions, unless something was removed since. What an application notes about it,
--- what is next, the device context, the machine's manifest and the lists of jobs are one document each.
+-- what is next, the device context, the machine's manifest and the lists of jobs are one document each; the last four are
+-- read anew only where they were written since. A session that was removed and brought back under its id has another life.
 CREATE TABLE session (
     id         BLOB    NOT NULL PRIMARY KEY,
     version    INTEGER NOT NULL CHECK (version >= 1),
     removed_in INTEGER NOT NULL CHECK (removed_in >= 0),
+    steered_in INTEGER NOT NULL CHECK (steered_in >= 1),
+    life       BLOB    NOT NULL,
     created_at TEXT    NOT NULL,
     created_by TEXT,
     updated_at TEXT    NOT NULL,

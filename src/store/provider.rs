@@ -102,8 +102,8 @@ pub async fn list(conn: &mut Conn<'_>, page: &Stretch<String>) -> Result<(Vec<Pr
 /// [`crate::store::Error::Conflict`] if the revision is 1 and there is a provider of that name.
 pub async fn put(conn: &mut Conn<'_>, new: &NewProvider<'_>, units: &[ProviderUnit]) -> Result<()> {
     const UNIT: Insert = Insert {
-        head: "INSERT INTO provider_unit (provider_name, place, kind, unit_id, document, file, line) VALUES ",
-        columns: 7,
+        head: "INSERT INTO provider_unit (provider_name, place, document, file, line) VALUES ",
+        columns: 5,
         tail: "",
     };
     let statement = if new.revision == 1 {
@@ -124,15 +124,7 @@ pub async fn put(conn: &mut Conn<'_>, new: &NewProvider<'_>, units: &[ProviderUn
     conn.query("DELETE FROM provider_unit WHERE provider_name = $1").bind(new.name).execute().await?;
     let placed: Vec<(i64, &ProviderUnit)> = (0..).zip(units).collect();
     UNIT.execute(conn, &placed, |query, (place, of)| {
-        let unit = &of.unit.0;
-        query
-            .bind(new.name)
-            .bind(*place)
-            .bind(unit.kind().as_str())
-            .bind(unit.id())
-            .bind(Verbatim(unit))
-            .bind(of.file.as_deref())
-            .bind(of.line)
+        query.bind(new.name).bind(*place).bind(&of.unit).bind(of.file.as_deref()).bind(of.line)
     })
     .await?;
     Ok(())

@@ -31,6 +31,15 @@ pub struct Session {
     pub metadata: Verbatim<Metadata>,
 }
 
+/// How a session stands: who has seen it so has seen all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Stand {
+    /// Its version.
+    pub version: i64,
+    /// Which of the sessions that had this id it is: one that was removed and brought back is another one.
+    pub life: Uuid,
+}
+
 /// Which change of a session this is.
 #[derive(Clone, Copy, Debug)]
 pub struct Change<'a> {
@@ -38,6 +47,8 @@ pub struct Change<'a> {
     pub id: Uuid,
     /// The version that the change makes.
     pub version: i64,
+    /// The life that begins with version 1.
+    pub life: Uuid,
     /// Now.
     pub now: DateTime<Utc>,
     /// Who changes it, where that is known.
@@ -112,23 +123,20 @@ pub async fn get(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Session>> {
     conn.query(concat!(columns!(), "WHERE id = $1")).bind(id).fetch_optional().await
 }
 
-/// The version of a session.
+/// How a session stands.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn version(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<i64>> {
-    let row: Option<(i64,)> = conn.query("SELECT version FROM session WHERE id = $1").bind(id).fetch_optional().await?;
-    Ok(row.map(|(version,)| version))
+pub async fn stand(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Stand>> {
+    conn.query("SELECT version, life FROM session WHERE id = $1").bind(id).fetch_optional().await
 }
 
-/// The version of a session, which is locked until the transaction ends: changes are made one after the other.
+/// How a session stands, which is locked until the transaction ends: changes are made one after the other.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn lock(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<i64>> {
-    let row: Option<(i64,)> =
-        conn.query("SELECT version FROM session WHERE id = $1").bind(id).push(FOR_UPDATE).fetch_optional().await?;
-    Ok(row.map(|(version,)| version))
+pub async fn lock(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Stand>> {
+    conn.query("SELECT version, life FROM session WHERE id = $1").bind(id).push(FOR_UPDATE).fetch_optional().await
 }
 
 /// A page of sessions, the newest first: all, or those of one application. The flag tells whether there are more.
@@ -175,12 +183,14 @@ pub async fn write(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -
 async fn insert(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> Result<()> {
     let metadata = changes.metadata.clone().unwrap_or_default();
     conn.query(
-        "INSERT INTO session (id, version, removed_in, created_at, created_by, updated_at, app_id, metadata, counters,
-            context, manifest, desired, mandatory)
-         VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        "INSERT INTO session (id, version, removed_in, steered_in, life, created_at, created_by, updated_at, app_id, metadata,
+            counters, context, manifest, desired, mandatory)
+         VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(change.id)
     .bind(change.version)
+    .bind(change.version)
+    .bind(change.life)
     .bind(change.now)
     .bind(change.by)
     .bind(change.now)
@@ -224,6 +234,13 @@ async fn update(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> R
     }
     let removes =
         !(changes.units_removed.is_empty() && changes.jobs_removed.is_empty() && changes.resources_removed.is_empty());
+    let steers = changes.context.is_some()
+        || changes.manifest.is_some()
+        || changes.desired.is_some()
+        || changes.mandatory.is_some();
+    if steers {
+        query = query.push(", steered_in = ").push_bind(change.version);
+    }
     if removes {
         query = query.push(", removed_in = ").push_bind(change.version);
     }
@@ -347,11 +364,11 @@ async fn write_events(conn: &mut Conn<'_>, change: Change<'_>, events: &[EventRo
     Ok(())
 }
 
-/// A session's rows, as they stand at a version.
+/// A session's rows, as they stand.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// The version.
-    pub version: i64,
+    /// How the session stands.
+    pub stand: Stand,
     /// Whether these are all rows, and not those alone that differ from the version that was asked for.
     pub whole: bool,
     /// The rows. Events are not among them: they change nothing.
@@ -400,43 +417,46 @@ macro_rules! documents {
 ///
 /// # Errors
 /// If the database refuses, or a row cannot be read.
-pub async fn load(conn: &mut Conn<'_>, id: Uuid, since: Option<i64>) -> Result<Option<Loaded>> {
-    type Head = (
-        i64,
-        i64,
-        Verbatim<Metadata>,
-        Verbatim<Counters>,
-        Verbatim<ContextRow>,
-        Verbatim<BTreeMap<String, Value>>,
-        Verbatim<Vec<String>>,
-        Verbatim<Vec<String>>,
-    );
+pub async fn load(conn: &mut Conn<'_>, id: Uuid, since: Option<Stand>) -> Result<Option<Loaded>> {
+    type Head = (i64, Uuid, i64, i64, Verbatim<Metadata>, Verbatim<Counters>);
+    type Lists =
+        (Verbatim<ContextRow>, Verbatim<BTreeMap<String, Value>>, Verbatim<Vec<String>>, Verbatim<Vec<String>>);
     let head: Option<Head> = conn
-        .query(
-            "SELECT version, removed_in, metadata, counters, context, manifest, desired, mandatory
-             FROM session WHERE id = $1",
-        )
+        .query("SELECT version, life, removed_in, steered_in, metadata, counters FROM session WHERE id = $1")
         .bind(id)
         .fetch_optional()
         .await?;
-    let Some((version, removed_in, metadata, counters, context, manifest, desired, mandatory)) = head else {
-        return Ok(None);
+    let Some((version, life, removed_in, steered_in, metadata, counters)) = head else { return Ok(None) };
+    let since = since.filter(|since| since.life == life && since.version >= removed_in).map(|since| since.version);
+    // They may be long, and change rarely.
+    let steered = if since.is_none_or(|since| since < steered_in) {
+        let lists: Lists = conn
+            .query("SELECT context, manifest, desired, mandatory FROM session WHERE id = $1")
+            .bind(id)
+            .fetch_one()
+            .await?;
+        Some(lists)
+    } else {
+        None
     };
-    let since = since.filter(|since| *since >= removed_in);
+    let (mut context, mut manifest, mut desired, mut mandatory) = (None, None, None, None);
+    if let Some(lists) = steered {
+        (context, manifest, desired, mandatory) = (Some(lists.0.0), Some(lists.1.0), Some(lists.2.0), Some(lists.3.0));
+    }
     let changes = Changes {
         metadata: Some(metadata.0),
         counters: Some(counters.0),
-        context: Some(context.0),
-        manifest: Some(manifest.0),
-        desired: Some(desired.0),
-        mandatory: Some(mandatory.0),
+        context,
+        manifest,
+        desired,
+        mandatory,
         units: documents!(conn, id, since, "session_unit", "place", i64, -1),
         jobs: documents!(conn, id, since, "session_job", "job_id", String, String::new()),
         history: results(conn, id, since).await?,
         resources: documents!(conn, id, since, "session_resource", "resource_id", String, String::new()),
         ..Changes::default()
     };
-    Ok(Some(Loaded { version, whole: since.is_none(), changes }))
+    Ok(Some(Loaded { stand: Stand { version, life }, whole: since.is_none(), changes }))
 }
 
 /// The live results of all jobs, or of those of them that later versions recorded, by job and number.

@@ -60,19 +60,21 @@ pub async fn head(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Head>> {
     .await
 }
 
-/// Makes the row of a session.
+/// Makes the row of a session, which begins a life of its own.
 ///
 /// # Errors
 /// [`crate::store::Error::Conflict`] if there is one of that id.
-pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, head: &Head) -> Result<()> {
+pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, life: Uuid, head: &Head) -> Result<()> {
     conn.query(
-        "INSERT INTO session (id, version, removed_in, created_at, created_by, updated_at, app_id, metadata, counters,
-            context, manifest, desired, mandatory)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        "INSERT INTO session (id, version, removed_in, steered_in, life, created_at, created_by, updated_at, app_id, metadata,
+            counters, context, manifest, desired, mandatory)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(id)
     .bind(head.version)
     .bind(head.removed_in)
+    .bind(head.version)
+    .bind(life)
     .bind(head.created_at)
     .bind(head.created_by.as_deref())
     .bind(head.updated_at)

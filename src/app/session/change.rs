@@ -10,7 +10,7 @@ use crate::domain::session::{Misfit, Session};
 use crate::ids::SessionId;
 use crate::store;
 use crate::store::Conn;
-use crate::store::session::{Change, Loaded};
+use crate::store::session::{Change, Loaded, Stand};
 
 /// What a session was asked, or made to do, and the version that it stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +34,18 @@ fn misfit(error: &Misfit) -> AppError {
 }
 
 /// The session as it stands in the database, from what is kept where that will do.
-async fn current(conn: &mut Conn<'_>, id: SessionId, version: i64, kept: Option<Held>) -> Result<Held> {
-    let since = match kept {
-        Some(held) if held.version == version => return Ok(held),
-        Some(ref held) if held.version < version => Some(held.version),
+async fn current(conn: &mut Conn<'_>, id: SessionId, stand: Stand, kept: Option<Held>) -> Result<Held> {
+    let since = match &kept {
+        Some(held) if held.stand == stand => None,
+        Some(held) if held.stand.version < stand.version => Some(held.stand),
         _ => None,
     };
+    let kept = match kept {
+        Some(held) if held.stand == stand => return Ok(held),
+        kept => kept,
+    };
     let loaded = store::session::load(conn, id.0, since).await?;
-    let Loaded { version, whole, changes } = loaded.ok_or_else(|| no_such(id))?;
+    let Loaded { stand, whole, changes } = loaded.ok_or_else(|| no_such(id))?;
     blocking(move || {
         let session = match kept {
             Some(Held { mut session, .. }) if !whole => {
@@ -50,7 +54,7 @@ async fn current(conn: &mut Conn<'_>, id: SessionId, version: i64, kept: Option<
             }
             _ => Session::restore(changes).map_err(|error| misfit(&error))?,
         };
-        Ok(Held { version, session })
+        Ok(Held { stand, session })
     })
     .await
 }
@@ -70,19 +74,19 @@ pub(super) async fn ask<T: Send + 'static>(
     question: impl FnOnce(&Session) -> Result<T> + Send + 'static,
 ) -> Result<At<T>> {
     let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
-    let version = {
+    let stand = {
         let mut db = sessions.db.read().await?;
-        store::session::version(&mut db.conn(), id.0).await?
+        store::session::stand(&mut db.conn(), id.0).await?
     };
-    let Some(version) = version else {
+    let Some(stand) = stand else {
         sessions.kept.forget(id.0);
         return Err(no_such(id));
     };
     let held = match slot.take() {
-        Some(held) if held.version == version => held,
+        Some(held) if held.stand == stand => held,
         kept => {
             let mut snapshot = sessions.db.snapshot().await?;
-            current(&mut snapshot.conn(), id, version, kept).await?
+            current(&mut snapshot.conn(), id, stand, kept).await?
         }
     };
     let (held, answer) = blocking(move || {
@@ -90,7 +94,7 @@ pub(super) async fn ask<T: Send + 'static>(
         Ok((held, answer))
     })
     .await?;
-    let version = held.version;
+    let version = held.stand.version;
     put_back(sessions, id, &mut slot, held);
     Ok(At { version, value: answer? })
 }
@@ -110,13 +114,13 @@ pub(super) async fn change<T: Send + 'static>(
     // In this process changes of a session queue here and not in the pool of connections.
     let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
     let mut tx = sessions.db.begin().await?;
-    let Some(version) = store::session::lock(&mut tx.conn(), id.0).await? else {
+    let Some(stand) = store::session::lock(&mut tx.conn(), id.0).await? else {
         sessions.kept.forget(id.0);
         return Err(no_such(id));
     };
-    let Held { mut session, .. } = current(&mut tx.conn(), id, version, slot.take()).await?;
-    if let Err(error) = check_version(version, only_if) {
-        put_back(sessions, id, &mut slot, Held { version, session });
+    let Held { mut session, .. } = current(&mut tx.conn(), id, stand, slot.take()).await?;
+    if let Err(error) = check_version(stand.version, only_if) {
+        put_back(sessions, id, &mut slot, Held { stand, session });
         return Err(error);
     }
     let (session, changes, answer) = blocking(move || {
@@ -126,17 +130,18 @@ pub(super) async fn change<T: Send + 'static>(
     })
     .await?;
     if changes.is_empty() {
-        put_back(sessions, id, &mut slot, Held { version, session });
-        return Ok(At { version, value: answer? });
+        put_back(sessions, id, &mut slot, Held { stand, session });
+        return Ok(At { version: stand.version, value: answer? });
     }
     // What was refused half-way is not kept: the next to come reads the session anew.
     let value = answer?;
-    let change = Change { id: id.0, version: version + 1, now: sessions.now(), by };
+    let stand = Stand { version: stand.version + 1, ..stand };
+    let change = Change { id: id.0, version: stand.version, life: stand.life, now: sessions.now(), by };
     store::session::write(&mut tx.conn(), change, &changes).await?;
     tx.commit().await?;
-    put_back(sessions, id, &mut slot, Held { version: change.version, session });
+    put_back(sessions, id, &mut slot, Held { stand, session });
     sessions.tell(id);
-    Ok(At { version: change.version, value })
+    Ok(At { version: stand.version, value })
 }
 
 /// Keeps a session that was made here.

@@ -1,6 +1,6 @@
 //! Sessions that are kept in memory, so that a question or a result does not read all of one.
 //!
-//! What is kept is never trusted: its version is compared with the database's for each question, and what others changed
+//! What is kept is never trusted: how it stood is compared with the database for each question, and what others changed
 //! meanwhile is taken in. Losing it costs time and nothing else.
 
 use std::collections::HashMap;
@@ -10,15 +10,16 @@ use tokio::sync::Mutex as Turn;
 use uuid::Uuid;
 
 use crate::domain::session::Session;
+use crate::store::session::Stand;
 
 /// How many jobs the sessions that are kept may have in all. One that is larger is kept alone.
 const MAX_JOBS: usize = 60_000;
 
-/// A session as it stood at a version.
+/// A session as it stood.
 #[derive(Debug)]
 pub struct Held {
-    /// The version.
-    pub version: i64,
+    /// How it stood.
+    pub stand: Stand,
     /// The session.
     pub session: Session,
 }

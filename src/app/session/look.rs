@@ -304,5 +304,5 @@ pub async fn verdict(sessions: &Sessions, id: SessionId) -> Result<At<Verdict>> 
 /// [`crate::app::AppError::NotFound`].
 pub async fn must_be(sessions: &Sessions, id: SessionId) -> Result<i64> {
     let mut db = sessions.db.read().await?;
-    store::session::version(&mut db.conn(), id.0).await?.ok_or_else(|| no_such(id))
+    store::session::stand(&mut db.conn(), id.0).await?.map(|stand| stand.version).ok_or_else(|| no_such(id))
 }

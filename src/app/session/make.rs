@@ -2,21 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::app::session::change::{At, ask, change, check_version, keep, no_such};
 use crate::app::session::kept::Held;
 use crate::app::session::refusal::{plan_refused, refused};
 use crate::app::session::{Sessions, provider};
 use crate::app::{AppError, Result, blocking};
-use crate::domain::session::{Added, Blob, Metadata, Outcome, Part, Problem, Session};
+use crate::domain::session::{Added, Blob, MAX_UNITS, Metadata, Outcome, Part, Problem, Session};
 use crate::domain::unit::Unit;
-use crate::ids::SessionId;
+use crate::ids::{SessionId, new_uuid};
 use crate::store;
-use crate::store::session::{Change, Session as Stored};
+use crate::store::session::{Change, Session as Stored, Stand};
+use crate::store::verbatim::Verbatim;
 
-/// The most units of a session.
-pub const MAX_UNITS: usize = 200_000;
+/// The most providers that a session is made of.
+pub const MAX_PROVIDERS: usize = 100;
 
 /// What a session is made of.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +78,7 @@ impl Numbers {
             ready += usize::from(job.can_start());
         }
         Self {
-            units: session.units().count(),
+            units: session.unit_count(),
             jobs: session.job_count(),
             run_list: session.run_list().len(),
             todo,
@@ -93,6 +96,7 @@ impl Numbers {
 /// [`AppError::NotFound`] for a provider; [`AppError::Conflict`] for jobs of one id that differ, and for a unit that two
 /// providers have; [`AppError::Invalid`] for a test plan that is not there or cannot be read, and for too many units.
 pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<At<Made>> {
+    check_providers(sessions, &new).await?;
     let mut providers = Vec::with_capacity(new.providers.len());
     for name in &new.providers {
         providers.push(provider::whole(sessions, name).await?);
@@ -103,11 +107,12 @@ pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<A
         let mut added = Added::default();
         for provider in providers {
             let namespace = provider.namespace.as_deref().unwrap_or(&provider.name);
+            check_size(&session, provider.units.len())?;
             let some = session.add_provider(&provider.name, namespace, provider.units).map_err(refused)?;
             added.extend(some);
         }
+        check_size(&session, new.units.len())?;
         added.extend(session.add_units(new.units).map_err(refused)?);
-        check_size(&session)?;
         session.set_metadata(new.metadata);
         let mut problems = Vec::new();
         let mut desired = Vec::new();
@@ -129,16 +134,40 @@ pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<A
     changes.events.clear();
     let now = sessions.now();
     let id = SessionId::new(now);
+    let stand = Stand { version: 1, life: new_life(now) };
     let mut tx = sessions.db.begin().await?;
-    store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, now, by }, &changes).await?;
+    store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, life: stand.life, now, by }, &changes).await?;
     tx.commit().await?;
-    keep(sessions, id, Held { version: 1, session });
+    keep(sessions, id, Held { stand, session });
     sessions.tell(id);
     Ok(At { version: 1, value: Made { id, added, problems } })
 }
 
-pub(super) fn check_size(session: &Session) -> Result<()> {
-    let units = session.units().count();
+/// What tells a session from another one that had its id.
+pub(super) fn new_life(now: DateTime<Utc>) -> Uuid {
+    new_uuid(now)
+}
+
+/// Refuses what would be too much before any of it is read.
+async fn check_providers(sessions: &Sessions, new: &New) -> Result<()> {
+    if new.providers.len() > MAX_PROVIDERS {
+        let words = format!("a session is made of at most {MAX_PROVIDERS} providers, not {}", new.providers.len());
+        return Err(AppError::Invalid(words));
+    }
+    let mut units = 0;
+    for name in &new.providers {
+        units += usize::try_from(provider::get(sessions, name).await?.units).unwrap_or(MAX_UNITS);
+        if units > MAX_UNITS {
+            return Err(AppError::Invalid(format!("a session has at most {MAX_UNITS} units: its providers have more")));
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that there is room for so many units more. What they make besides, and results do, is left out where there is
+/// none, and told.
+pub(super) fn check_size(session: &Session, more: usize) -> Result<()> {
+    let units = session.unit_count().saturating_add(more);
     if units > MAX_UNITS {
         return Err(AppError::Invalid(format!("a session has at most {MAX_UNITS} units; this one would have {units}")));
     }
@@ -150,11 +179,12 @@ pub(super) fn check_size(session: &Session) -> Result<()> {
 /// # Errors
 /// [`AppError::NotFound`].
 pub async fn get(sessions: &Sessions, id: SessionId) -> Result<At<(Stored, Numbers)>> {
-    // The row is read behind the numbers: it is as new, and what is told of it alone changes rarely.
-    let At { value: numbers, .. } = ask(sessions, id, |session| Ok(Numbers::of(session))).await?;
+    let question = |session: &Session| Ok((Numbers::of(session), session.metadata().clone()));
+    let At { version, value: (numbers, metadata) } = ask(sessions, id, question).await?;
     let mut db = sessions.db.read().await?;
-    let stored = store::session::get(&mut db.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
-    Ok(At { version: stored.version, value: (stored, numbers) })
+    let row = store::session::get(&mut db.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
+    // The row may be newer already: what is told is all of one version.
+    Ok(At { version, value: (Stored { version, metadata: Verbatim(metadata), ..row }, numbers) })
 }
 
 /// Removes a session with all that came of it.
@@ -163,8 +193,8 @@ pub async fn get(sessions: &Sessions, id: SessionId) -> Result<At<(Stored, Numbe
 /// [`AppError::NotFound`]; [`AppError::PreconditionFailed`].
 pub async fn delete(sessions: &Sessions, id: SessionId, only_if: Option<i64>) -> Result<()> {
     let mut tx = sessions.db.begin().await?;
-    let version = store::session::lock(&mut tx.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
-    check_version(version, only_if)?;
+    let stand = store::session::lock(&mut tx.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
+    check_version(stand.version, only_if)?;
     store::session::delete(&mut tx.conn(), id.0).await?;
     tx.commit().await?;
     sessions.kept.forget(id.0);

@@ -8,12 +8,14 @@ use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write as
 
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
+use uuid::Uuid;
 
 use crate::app::archive::Packer;
 use crate::app::session::Sessions;
 use crate::app::session::change::{At, no_such};
+use crate::app::session::make::new_life;
 use crate::app::{AppError, Result, blocking, cut};
-use crate::domain::session::{Changes, HistoryRow, Session};
+use crate::domain::session::{Changes, HistoryRow, MAX_UNITS, Outcome, Session, check_id};
 use crate::ids::SessionId;
 use crate::store::session_copy::{
     Carried, CarriedEvent, CarriedJob, CarriedResource, CarriedResult, CarriedUnit, CarriedValue, Head, head, put_head,
@@ -29,6 +31,9 @@ const VERSION: u32 = 1;
 
 /// The file of the session's own row.
 const HEAD: &str = "session.json";
+
+/// The highest version that an archive may have: it is counted on from there.
+const MAX_VERSION: i64 = 1 << 52;
 
 /// The longest line of an archive, in bytes: one row.
 const MAX_LINE: u64 = 16 << 20;
@@ -57,7 +62,7 @@ pub struct Exported {
     pub length: u64,
 }
 
-/// A session as an archive. Two archives of one version are the same.
+/// A session as an archive. Two archives of one version are the same, as long as no values are shared in between.
 ///
 /// # Errors
 /// [`AppError::NotFound`].
@@ -131,10 +136,11 @@ fn broken(error: impl std::fmt::Display) -> AppError {
 /// session of that id.
 pub async fn import(sessions: &Sessions, archive: File, under_new_id: bool) -> Result<At<SessionId>> {
     let mut tx = sessions.db.begin().await?;
-    let fresh = SessionId::new(sessions.now());
+    let now = sessions.now();
+    let (fresh, life) = (SessionId::new(now), new_life(now));
     let handle = Handle::current();
     let (tx, id, version) = blocking(move || {
-        let (id, version) = unpack(&mut tx.conn(), &handle, archive, under_new_id.then_some(fresh))?;
+        let (id, version) = unpack(&mut tx.conn(), &handle, archive, life, under_new_id.then_some(fresh))?;
         Ok((tx, id, version))
     })
     .await?;
@@ -144,7 +150,13 @@ pub async fn import(sessions: &Sessions, archive: File, under_new_id: bool) -> R
 }
 
 /// Reads an archive into the database, and makes sure that its rows make a session.
-fn unpack(conn: &mut Conn<'_>, handle: &Handle, archive: File, fresh: Option<SessionId>) -> Result<(SessionId, i64)> {
+fn unpack(
+    conn: &mut Conn<'_>,
+    handle: &Handle,
+    archive: File,
+    life: Uuid,
+    fresh: Option<SessionId>,
+) -> Result<(SessionId, i64)> {
     let mut archive = tar::Archive::new(BufReader::new(archive));
     let mut entries = archive.entries().map_err(broken)?;
     let first = entries.next().ok_or_else(|| broken("it is empty"))?.map_err(broken)?;
@@ -158,8 +170,13 @@ fn unpack(conn: &mut Conn<'_>, handle: &Handle, archive: File, fresh: Option<Ses
         let words = format!("{HEAD}: want format {FORMAT}, version {VERSION}, not {} {}", cover.format, cover.version);
         return Err(broken(words));
     }
+    let limit = cover.session.version;
+    if !(1..=MAX_VERSION).contains(&limit) || !(0..=limit).contains(&cover.session.removed_in) {
+        return Err(broken(format!("{HEAD}: its versions make no sense")));
+    }
+    let next_event = cover.session.counters.0.next_event;
     let id = fresh.unwrap_or(cover.id);
-    handle.block_on(put_head(conn, id.0, &cover.session)).map_err(|error| match error {
+    handle.block_on(put_head(conn, id.0, life, &cover.session)).map_err(|error| match error {
         store::Error::Conflict(_) => {
             AppError::Conflict(format!("there is a session {id} already: remove it, or import this one under a new id"))
         }
@@ -181,23 +198,47 @@ fn unpack(conn: &mut Conn<'_>, handle: &Handle, archive: File, fresh: Option<Ses
         let lines = BufReader::new(entry);
         match name.strip_suffix(".ndjson") {
             Some(CarriedUnit::NAME) => {
-                table.fill(&name, lines, |row: &CarriedUnit| changes.units.push(row.document.0.clone()))?;
+                table.fill(&name, lines, |row: &CarriedUnit| {
+                    changes.units.push(row.document.0.clone());
+                    u64::try_from(row.place) == Ok(row.document.0.position)
+                        && row.version <= limit
+                        && changes.units.len() <= MAX_UNITS
+                })?;
             }
             Some(CarriedJob::NAME) => {
-                table.fill(&name, lines, |row: &CarriedJob| changes.jobs.push(row.document.0.clone()))?;
+                table.fill(&name, lines, |row: &CarriedJob| {
+                    let job = &row.document.0;
+                    let as_told = row.job_id == job.id
+                        && row.outcome.as_deref() == job.outcome.as_ref().map(Outcome::as_str)
+                        && row.can_start == job.can_start
+                        && row.run_place == job.run_position.map(i64::from);
+                    changes.jobs.push(job.clone());
+                    as_told && check_id(&row.job_id).is_ok() && row.version <= limit
+                })?;
             }
             Some(CarriedResult::NAME) => table.fill(&name, lines, |row: &CarriedResult| {
-                let number = u32::try_from(row.number).unwrap_or(u32::MAX);
+                let outcome = row.document.0.outcome.as_ref();
+                let Ok(number) = u32::try_from(row.number) else { return false };
                 if row.live {
                     let report = row.document.0.clone();
                     changes.history.push(HistoryRow { job: row.job_id.clone(), number, report });
                 }
+                row.outcome.as_deref() == outcome.map(Outcome::as_str)
+                    && outcome.is_none_or(Outcome::is_known)
+                    && check_id(&row.job_id).is_ok()
+                    && row.version <= limit
             })?,
             Some(CarriedResource::NAME) => {
-                table.fill(&name, lines, |row: &CarriedResource| changes.resources.push(row.document.0.clone()))?;
+                table.fill(&name, lines, |row: &CarriedResource| {
+                    changes.resources.push(row.document.0.clone());
+                    row.resource_id == row.document.0.id && !row.resource_id.contains('\0') && row.version <= limit
+                })?;
             }
-            Some(CarriedEvent::NAME) => table.fill(&name, lines, |_: &CarriedEvent| {})?,
-            Some(CarriedValue::NAME) => table.fill(&name, lines, |_: &CarriedValue| {})?,
+            Some(CarriedEvent::NAME) => table.fill(&name, lines, |row: &CarriedEvent| {
+                let number = row.document.0.number;
+                u64::try_from(row.number) == Ok(number) && number < next_event && row.version <= limit
+            })?,
+            Some(CarriedValue::NAME) => table.fill(&name, lines, |row: &CarriedValue| !row.key.contains('\0'))?,
             _ => return Err(broken(format!("it holds `{}`, which is no part of one", cut(&name, 200)))),
         }
     }
@@ -213,12 +254,12 @@ struct Table<'t, 'c> {
 }
 
 impl Table<'_, '_> {
-    /// Writes the rows of a file; each is shown before.
+    /// Writes the rows of a file; each is looked at before, whether it is as it has to be.
     fn fill<T: Carried>(
         &mut self,
         name: &str,
         mut lines: impl std::io::BufRead,
-        mut show: impl FnMut(&T),
+        mut look: impl FnMut(&T) -> bool,
     ) -> Result<()> {
         let mut batch: Vec<T> = Vec::new();
         let mut text = Vec::new();
@@ -230,7 +271,9 @@ impl Table<'_, '_> {
             }
             let row: T =
                 serde_json::from_slice(&text).map_err(|error| broken(format!("{name}, line {number}: {error}")))?;
-            show(&row);
+            if !look(&row) {
+                return Err(broken(format!("{name}, line {number}: what it says does not go together")));
+            }
             batch.push(row);
             if batch.len() == BATCH {
                 self.write(name, &batch)?;

@@ -2,10 +2,10 @@
 
 use crate::app::condition::OnlyIf;
 use crate::app::session::Sessions;
-use crate::app::session::make::MAX_UNITS;
 use crate::app::session::source::{self, Doubts, Source};
 use crate::app::{AppError, Result, TRIES, blocking, cut};
 use crate::domain::fault::Fault;
+use crate::domain::session::MAX_UNITS;
 use crate::domain::unit::Unit;
 use crate::store;
 use crate::store::page::Stretch;

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use crate::app::session::Sessions;
 use crate::app::session::change::{At, change};
 use crate::app::session::look::JobState;
-use crate::app::session::make::check_size;
 use crate::app::session::refusal::{no_such_job, not_begun, refused};
 use crate::app::session::steer::By;
 use crate::app::{AppError, MAX_FAULTS, Result, cut};
@@ -92,7 +91,6 @@ pub async fn record(sessions: &Sessions, id: SessionId, reports: Reports, skip: 
             })?;
             recorded.push((job, one));
         }
-        check_size(session)?;
         let skipped = if skip { session.settle_skips() } else { Vec::new() };
         let state = recorded.last().and_then(|(job, _)| session.job(job)).map(JobState::of);
         Ok(Reported { recorded, skipped, ready: became_ready(session), state })

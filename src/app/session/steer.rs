@@ -49,9 +49,8 @@ pub async fn units(
 /// [`crate::app::AppError::Conflict`] for a job of whose id there is another one.
 pub async fn add_units(sessions: &Sessions, id: SessionId, units: Vec<Unit>, by: By) -> Result<At<Added>> {
     change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
-        let added = session.add_units(units).map_err(refused)?;
-        check_size(session)?;
-        Ok(added)
+        check_size(session, units.len())?;
+        session.add_units(units).map_err(refused)
     })
     .await
 }
@@ -65,9 +64,8 @@ pub async fn add_provider(sessions: &Sessions, id: SessionId, name: &str, by: By
     let provider = provider::whole(sessions, name).await?;
     change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
         let namespace = provider.namespace.as_deref().unwrap_or(&provider.name);
-        let added = session.add_provider(&provider.name, namespace, provider.units).map_err(refused)?;
-        check_size(session)?;
-        Ok(added)
+        check_size(session, provider.units.len())?;
+        session.add_provider(&provider.name, namespace, provider.units).map_err(refused)
     })
     .await
 }

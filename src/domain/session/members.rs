@@ -16,6 +16,9 @@ use crate::domain::unit::{Effective, Job, Kind, Siblings, Unit};
 /// How many units one addition may come to with its siblings, and theirs.
 const MAX_GROWN: usize = 10_000;
 
+/// How many units a session has at most: what would be more is left out, and told.
+pub const MAX_UNITS: usize = 200_000;
+
 /// The longest id of a job, in bytes: ids are keys of the databases that sessions are kept in.
 pub const MAX_ID: usize = 2_000;
 
@@ -51,6 +54,9 @@ impl Added {
 /// # Errors
 /// What is wrong with it, for people.
 pub fn check_id(id: &str) -> Result<(), String> {
+    if id.is_empty() {
+        return Err("its id is empty: nothing could name it".to_owned());
+    }
     if id.contains('\0') {
         return Err("its id holds a NUL character, which cannot be stored".to_owned());
     }
@@ -106,10 +112,12 @@ impl Session {
     /// [`Refused::UnknownUnit`]; [`Refused::OnRunList`], if something on the run list would point to nothing.
     pub fn remove_unit(&mut self, unit: &Unit) -> Result<(), Refused> {
         let id = || unit.id().unwrap_or_default().to_owned();
-        let position = self.checksums.get(unit.checksum()).and_then(|positions| positions.first().copied());
-        let position = position.ok_or_else(|| Refused::UnknownUnit(id()))?;
         let number = unit.id().and_then(|id| self.names.find(id));
         let number = number.filter(|number| self.entry(*number).is_some_and(|entry| entry.job.unit == *unit));
+        // One whose job was trimmed may be equal to it; that of the job that is there goes.
+        let of_job = number.and_then(|number| self.entry(number)).map(|entry| entry.unit);
+        let first = || self.checksums.get(unit.checksum()).and_then(|positions| positions.first().copied());
+        let position = of_job.or_else(first).ok_or_else(|| Refused::UnknownUnit(id()))?;
         if let Some(entry) = number.and_then(|number| self.entry(number))
             && entry.run_position.is_some()
         {
@@ -147,6 +155,11 @@ impl Session {
             if seen > MAX_GROWN {
                 let id = unit.id().unwrap_or_default().to_owned();
                 added.unreadable.push((id, format!("siblings, and theirs, come to more than {MAX_GROWN}")));
+                return;
+            }
+            if self.units.len() >= MAX_UNITS {
+                let id = unit.id().unwrap_or_default().to_owned();
+                added.unreadable.push((id, format!("the session has {MAX_UNITS} units already")));
                 return;
             }
             if let Some(clash) = self.clash_of(&unit) {

@@ -39,6 +39,9 @@ pub struct Metadata {
     pub custom_joblist: bool,
     /// The jobs that somebody took away.
     pub rejected_jobs: Vec<String>,
+    /// How many results there were of it when it was begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_job_results: Option<u32>,
     /// When the last job was begun, in seconds since 1970.
     pub last_job_start_time: Option<f64>,
     /// Whether jobs were left to do.
@@ -51,6 +54,7 @@ impl Default for Metadata {
             title: Value::Null,
             flags: BTreeSet::new(),
             running_job_name: None,
+            running_job_results: None,
             app_blob: Some(Blob::default()),
             app_id: None,
             custom_joblist: false,

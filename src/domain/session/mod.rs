@@ -58,7 +58,7 @@ pub use changes::{Changes, ContextRow, Counters, HistoryRow, JobRow, Misfit, Ove
 pub use event::{Event, EventRow, Source};
 pub use image::{Image, Unresumable};
 pub use inhibitor::{Cause, Inhibitor};
-pub use members::{Added, MAX_ID, check_id};
+pub use members::{Added, MAX_ID, MAX_UNITS, check_id};
 pub use metadata::{Blob, Metadata};
 pub use outcome::Outcome;
 pub use plans::{Part, PlanRefused};

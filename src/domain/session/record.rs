@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dirty::Once;
 use super::event::{Event, Source};
-use super::members::Added;
+use super::members::{Added, MAX_UNITS};
 use super::metadata::STRICT_TEMPLATE_EXPANSION;
 use super::problem::Refused;
 use super::report::Report;
@@ -108,6 +108,11 @@ impl Session {
         let templates: Vec<_> =
             self.templates.get(&number).map(|all| all.values().cloned().collect()).unwrap_or_default();
         for template in templates {
+            if self.units.len() >= MAX_UNITS {
+                let id = template.id().unwrap_or_default().to_owned();
+                recorded.made.unreadable.push((id, format!("the session has {MAX_UNITS} units already")));
+                return;
+            }
             for instance in template.instances(&records, strict) {
                 let (record, reason) = match instance {
                     Instance::Made { unit, .. } => {

@@ -67,6 +67,8 @@ impl Session {
         self.change(number, |entry| entry.attempts = entry.attempts.saturating_sub(1));
         self.dirty.jobs.insert(number);
         self.metadata.running_job_name = Some(job.to_owned());
+        self.metadata.running_job_results =
+            self.entry(number).and_then(|entry| u32::try_from(entry.history.len()).ok());
         self.metadata.last_job_start_time = Some(now);
         self.metadata.remaining_todo_jobs = Some(true);
         self.dirty.once.insert(Once::Metadata);
@@ -79,12 +81,15 @@ impl Session {
     /// was running, or none was left to do.
     pub fn recover(&mut self) -> Option<Recovered> {
         let job = self.metadata.running_job_name.take()?;
+        let known = self.metadata.running_job_results.take();
         self.dirty.once.insert(Once::Metadata);
         if self.metadata.remaining_todo_jobs == Some(false) {
             return None;
         }
         let view = self.job(&job)?;
-        if let Some(outcome) = view.outcome().cloned() {
+        // What came of an earlier attempt says nothing about this one.
+        let is_new = known.is_none_or(|known| view.results() > known as usize);
+        if let Some(outcome) = view.outcome().cloned().filter(|_| is_new) {
             return Some(Recovered { job, outcome, was_recorded: true });
         }
         let outcome = if view.job().has_flag("noreturn") { Outcome::Pass } else { Outcome::Crash };

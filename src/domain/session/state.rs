@@ -278,6 +278,12 @@ impl Session {
         self.order.len()
     }
 
+    /// How many units there are.
+    #[must_use]
+    pub fn unit_count(&self) -> usize {
+        self.units.len()
+    }
+
     /// The list of units. Trimmed jobs are still in it.
     pub fn units(&self) -> impl Iterator<Item = &Unit> {
         self.units.values().map(|held| &held.unit)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::metadata::{BOOTSTRAPPING, SETTING_UP};
 use super::outcome::Outcome;
 use super::state::{JobView, Session};
 use crate::domain::unit::{Category, Job, Kind};
@@ -41,7 +42,8 @@ pub enum Ruling {
     Pass,
     /// A blocker failed.
     Fail,
-    /// No blocker failed, and jobs of the run list have yet to be run or decided.
+    /// No blocker failed, and jobs of the run list have yet to be run or decided; or nothing is on it, the setup or the
+    /// bootstrap of the test plans goes on, or a mandatory job is not on it.
     Incomplete,
 }
 
@@ -161,10 +163,22 @@ impl Session {
         }
         if !verdict.blockers_failed.is_empty() {
             verdict.verdict = Ruling::Fail;
-        } else if !verdict.not_run.is_empty() {
+        } else if !verdict.not_run.is_empty() || self.has_not_begun() {
             verdict.verdict = Ruling::Incomplete;
         }
         verdict
+    }
+}
+
+impl Session {
+    /// Whether what is to be tested has not been chosen yet, or is not all there.
+    fn has_not_begun(&self) -> bool {
+        let flags = &self.metadata.flags;
+        let lost = |number: &u32| self.entry(*number).is_none_or(|entry| entry.run_position.is_none());
+        self.run_list.is_empty()
+            || flags.contains(BOOTSTRAPPING)
+            || flags.contains(SETTING_UP)
+            || self.mandatory.iter().any(lost)
     }
 }
 

@@ -6,10 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::app::session::make::MAX_UNITS;
 use crate::app::{AppError, MAX_FAULTS, cut};
 use crate::domain::fault::Fault;
-use crate::domain::session::check_id;
+use crate::domain::session::{MAX_UNITS, check_id};
 use crate::domain::unit::pxu::{self, Located, Source};
 use crate::domain::unit::{FieldValue, Job, Unit};
 use crate::http::sessions::schema::UnitFields;

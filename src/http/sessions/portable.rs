@@ -31,7 +31,7 @@ pub struct ImportedView {
 ///
 /// A tar archive with all of it, from which [importing](#operation/import_session) makes an equal session: `session.json`,
 /// and the rows of its units, jobs, results, resources, events and shared values as lines of JSON. Two archives of one
-/// version are the same, byte for byte.
+/// version are the same, byte for byte, unless a value was shared in between.
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/export", tag = "sessions",
     params(("id" = SessionId, Path)),

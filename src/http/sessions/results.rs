@@ -195,7 +195,7 @@ fn skips(params: Params) -> Result<bool> {
 /// Records a result of a job
 ///
 /// Of any job of the session, be it on the run list or not. The output of a resource job is its new records, from which
-/// templates make units. Bringing the same result again changes nothing.
+/// templates make units. The same result brought again makes no second one: it is told as an event, and makes a version.
 #[utoipa::path(
     post, path = "/api/v1/sessions/{id}/jobs/{job}/results", tag = "sessions",
     request_body(content = AskedResult, description = "At most 4 MiB"),

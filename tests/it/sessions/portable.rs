@@ -124,6 +124,25 @@ on_both! {
         assert_eq!(all_of_it(&app, &session).await[1], one[1]);
     }
 
+    async fn whoever_held_a_session_that_was_removed_and_brought_back_sees_what_is_there(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let twin = app.twin().await;
+        let session = full(&app).await;
+        let old = export(&app, &session).await;
+        let ask = |outcome: &str| json!({"outcome": outcome, "comments": "later"});
+        // The other process holds it two versions further.
+        report(&twin, &session, "net::report", &ask("pass")).await;
+        report(&twin, &session, "net::link", &ask("fail")).await;
+        app.send(Method::DELETE, &session, &[], "").await.expect(204);
+        import(&app, "", old).await.expect(201);
+        report(&app, &session, "net::report", &ask("crash")).await;
+        report(&app, &session, "net::report", &ask("skip")).await;
+        let (here, there) = (all_of_it(&app, &session).await, all_of_it(&twin, &session).await);
+        assert_eq!(here, there, "the same versions, and another life");
+        report(&twin, &session, "net::report", &ask("pass")).await;
+        assert_eq!(all_of_it(&app, &session).await, all_of_it(&twin, &session).await);
+    }
+
     async fn what_is_no_archive_of_a_session_is_refused_and_makes_nothing(db: TestDb) {
         let app = TestApp::start(db).await;
         let session = full(&app).await;
@@ -150,6 +169,9 @@ on_both! {
             (with("session.json", &|text| text.replace("testyard-session", "other")), "want format"),
             (with("jobs.ndjson", &|text| format!("{text}{{}}\n")), "jobs.ndjson, line "),
             (with("jobs.ndjson", &|text| format!("{text}{text}")), "twice"),
+            (with("jobs.ndjson", &|text| text.replacen("\"job_id\":\"net::", "\"job_id\":\"other::", 1)), "does not go together"),
+            (with("events.ndjson", &|text| text.replacen("\"number\":", "\"number\":9", 1)), "does not go together"),
+            (with("session.json", &|text| text.replacen("\"removed_in\":", "\"removed_in\":9999", 1)), "make no sense"),
             // Units are missing: the rows make no session.
             (with("units.ndjson", &|_| String::new()), "do not belong together"),
         ];

@@ -3,12 +3,43 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{JSON, NDJSON, NICS, make, network, pass, pointers, report, send, texts, unannounced};
+use super::{JSON, NDJSON, NICS, make, network, pass, pointers, put, report, send, texts, unannounced};
 use crate::support::app::TestApp;
 use crate::support::db::TestDb;
 use crate::support::on_both;
 
 on_both! {
+    async fn what_came_of_an_earlier_attempt_says_nothing_about_the_one_that_crashed(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let session = network(&app, &["net::link"]).await;
+        pass(&app, &session, "net::link").await;
+        app.post_empty(&format!("{session}/jobs/net::link/begin")).await.expect(200);
+        let resumed = app.post_empty(&format!("{session}/resume")).await.expect(200).json();
+        assert_eq!((&resumed["outcome"], &resumed["was_recorded"]), (&json!("crash"), &json!(false)), "{resumed}");
+        let verdict = app.get(&format!("{session}/verdict")).await.expect(200).json();
+        assert_eq!(verdict["non_blockers_failed"], json!(["net::link"]), "{verdict}");
+    }
+
+    async fn nothing_is_released_before_what_is_to_be_tested_was_chosen(db: TestDb) {
+        let app = TestApp::start(db).await;
+        let verdict = async |session: &str| {
+            app.get(&format!("{session}/verdict")).await.expect(200).json()["verdict"].as_str().unwrap().to_owned()
+        };
+        let session = network(&app, &[]).await;
+        assert_eq!(verdict(&session).await, "incomplete", "nothing is on the run list");
+        put(&app, &format!("{session}/plans"), &json!({"test_plans": ["net::smoke"]})).await.expect(200);
+        app.post_empty(&format!("{session}/plans/bootstrap")).await.expect(200);
+        pass(&app, &session, "net::nic").await;
+        assert_eq!(verdict(&session).await, "incomplete", "the bootstrap goes on");
+        app.post_empty(&format!("{session}/plans/include")).await.expect(200);
+        for job in ["net::link", "net::nic", "net::ping"] {
+            pass(&app, &session, job).await;
+        }
+        assert_eq!(verdict(&session).await, "pass");
+        put(&app, &format!("{session}/mandatory"), &json!({"jobs": ["net::link", "net::ghost"]})).await.expect(200);
+        assert_eq!(verdict(&session).await, "incomplete", "a mandatory job is not there");
+    }
+
     async fn a_resource_jobs_output_makes_jobs(db: TestDb) {
         let app = TestApp::start(db).await;
         let path = network(&app, &["net::ping"]).await;

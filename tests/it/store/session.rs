@@ -7,7 +7,7 @@ use testyard::domain::program::{Record, parse_records};
 use testyard::domain::session::{Changes, Metadata, Outcome, Report, Session};
 use testyard::domain::unit::{FieldValue, Unit};
 use testyard::store::page::{Page, Stretch};
-use testyard::store::session::{Change, Happened, Loaded, ResultKey, Shared};
+use testyard::store::session::{Change, Happened, Loaded, ResultKey, Shared, Stand};
 use testyard::store::verbatim::Verbatim;
 use testyard::store::{Db, Error, session};
 use uuid::Uuid;
@@ -15,6 +15,9 @@ use uuid::Uuid;
 use super::{committed, micros, read, refused};
 use crate::support::db::TestDb;
 use crate::support::on_both;
+
+/// The life of all sessions here.
+const LIFE: Uuid = Uuid::from_u128(7);
 
 fn unit(fields: &[(&str, &str)]) -> Unit {
     let fields: BTreeMap<String, FieldValue> =
@@ -58,7 +61,7 @@ fn id(number: u128) -> Uuid {
 }
 
 pub(super) fn change(number: u128, version: i64) -> Change<'static> {
-    Change { id: id(number), version, now: micros(version), by: (version % 2 == 1).then_some("ann") }
+    Change { id: id(number), version, life: LIFE, now: micros(version), by: (version % 2 == 1).then_some("ann") }
 }
 
 fn passed(comments: &str) -> Report {
@@ -70,6 +73,7 @@ pub(super) async fn write(db: &Db, change: Change<'_>, changes: &Changes) {
 }
 
 async fn load(db: &Db, number: u128, since: Option<i64>) -> Loaded {
+    let since = since.map(|version| Stand { version, life: LIFE });
     read!(db, conn => session::load(conn, id(number), since)).unwrap()
 }
 
@@ -93,10 +97,10 @@ on_both! {
     async fn nothing_is_known_of_a_session_that_is_not_there(db: TestDb) {
         let db = db.open().await;
         assert_eq!(read!(db, conn => session::get(conn, id(1))), None);
-        assert_eq!(read!(db, conn => session::version(conn, id(1))), None);
+        assert_eq!(read!(db, conn => session::stand(conn, id(1))), None);
         assert_eq!(committed!(db, conn => session::lock(conn, id(1))), None);
         assert_eq!(read!(db, conn => session::load(conn, id(1), None)), None);
-        assert_eq!(read!(db, conn => session::load(conn, id(1), Some(3))), None);
+        assert_eq!(read!(db, conn => session::load(conn, id(1), Some(Stand { version: 3, life: LIFE }))), None);
         assert_eq!(read!(db, conn => session::list(conn, None, Page { limit: 9, before: None })), (vec![], false));
         assert_eq!(read!(db, conn => session::history(conn, id(1), "ns::a", &everything())), (vec![], false));
         assert_eq!(events(&db, 1, 9, None).await, (vec![], false));
@@ -115,8 +119,8 @@ on_both! {
         assert_eq!((stored.id, stored.version), (id(1), 1));
         assert_eq!((stored.created_at, stored.updated_at, stored.created_by.as_deref()), (micros(1), micros(1), Some("ann")));
         assert_eq!(stored.metadata.0, *session.metadata());
-        assert_eq!(read!(db, conn => session::version(conn, id(1))), Some(1));
-        assert_eq!(committed!(db, conn => session::lock(conn, id(1))), Some(1));
+        assert_eq!(read!(db, conn => session::stand(conn, id(1))), Some(Stand { version: 1, life: LIFE }));
+        assert_eq!(committed!(db, conn => session::lock(conn, id(1))), Some(Stand { version: 1, life: LIFE }));
         let error = refused!(db, conn => session::write(conn, change(1, 1), &a_session().rows()));
         assert!(matches!(error, Error::Conflict(_)), "{error:?}");
 
@@ -143,7 +147,7 @@ on_both! {
         write(&db, change(1, 3), &session.take_changes()).await;
 
         let piece = load(&db, 1, Some(1)).await;
-        assert!((piece.version, piece.whole) == (3, false) && piece.changes.units.is_empty(), "{piece:?}");
+        assert!((piece.stand.version, piece.whole) == (3, false) && piece.changes.units.is_empty(), "{piece:?}");
         let jobs: Vec<&str> = piece.changes.jobs.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(jobs, ["ns::a", "ns::b"], "b can start now");
         assert_eq!((piece.changes.history.len(), piece.changes.resources.len()), (1, 1));

@@ -53,7 +53,7 @@ on_both! {
 
         assert_eq!(read!(db, conn => session_copy::head(conn, to)), None);
         let head = read!(db, conn => session_copy::head(conn, from)).unwrap();
-        committed!(db, conn => session_copy::put_head(conn, to, &head));
+        committed!(db, conn => session_copy::put_head(conn, to, Uuid::from_u128(8), &head));
         assert_eq!(read!(db, conn => session_copy::head(conn, to)), Some(head.clone()));
         alike::<CarriedUnit>(&db, from, to, 2_100).await;
         alike::<CarriedJob>(&db, from, to, 2_100).await;
@@ -62,9 +62,11 @@ on_both! {
         alike::<CarriedEvent>(&db, from, to, 2_100).await;
         alike::<CarriedValue>(&db, from, to, 1).await;
         let [original, copy] = [from, to].map(async |id| read!(db, conn => session::load(conn, id, None)).unwrap());
-        assert_eq!(original.await, copy.await);
+        let (original, copy) = (original.await, copy.await);
+        assert_eq!((original.whole, original.changes), (copy.whole, copy.changes));
+        assert_ne!(original.stand.life, copy.stand.life);
 
-        let again = refused!(db, conn => session_copy::put_head(conn, to, &head));
+        let again = refused!(db, conn => session_copy::put_head(conn, to, Uuid::from_u128(8), &head));
         assert!(matches!(again, Error::Conflict(_)), "{again:?}");
         let twice: Vec<CarriedJob> = read!(db, conn => session_copy::rows(conn, from, None::<&CarriedJob>));
         let again = refused!(db, conn => session_copy::put_rows(conn, to, &twice));

@@ -13,10 +13,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::app::condition::OnlyIf;
-use crate::app::session::make::MAX_UNITS;
 use crate::app::session::source::{self, Doubts, Source};
 use crate::app::session::{Sessions, provider};
 use crate::app::{AppError, Result, blocking, cut};
+use crate::domain::session::MAX_UNITS;
 use crate::domain::unit::check::Severity;
 use crate::domain::unit::pxu;
 use crate::domain::words::words;
