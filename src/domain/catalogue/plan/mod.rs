@@ -272,42 +272,57 @@ impl Plan {
 
     /// What is to be done now.
     pub fn advance(&mut self) -> Next {
-        for bench in 0..self.targets.len() {
-            while let Some(waiting) = self.targets.get(bench).map(|it| it.preparing.len()).filter(|count| *count > 0) {
-                let mut blocked = 0;
-                for _ in 0..waiting {
-                    let Some(test) = self.targets.get_mut(bench).and_then(|it| it.preparing.pop_front()) else { break };
-                    match self.prepare(test, bench) {
-                        Prepared::Step(step) => return Next::Do(step),
-                        Prepared::Decided => {}
-                        Prepared::Blocked => {
-                            blocked += 1;
-                            if let Some(bench) = self.targets.get_mut(bench) {
-                                bench.preparing.push_back(test);
-                            }
-                        }
-                    }
-                }
-                if blocked == waiting {
-                    break;
+        // A test that is decided on one target may have held up tests for a target that was looked at before.
+        loop {
+            let open = self.open;
+            for bench in 0..self.targets.len() {
+                if let Some(step) = self.advance_on(bench) {
+                    return Next::Do(step);
                 }
             }
-            while let Some(test) = self.take(bench) {
-                match self.prepare(test, bench) {
-                    Prepared::Step(step) => return Next::Do(step),
-                    Prepared::Decided => {}
-                    Prepared::Blocked => {
-                        if let Some(bench) = self.targets.get_mut(bench) {
-                            bench.preparing.push_back(test);
-                        }
-                    }
-                }
+            if self.open == open {
+                break;
             }
         }
         if self.open > 0 {
             return Next::Wait;
         }
         self.next_clean_up()
+    }
+
+    /// What is to be done now on a target. Tests that are decided without a step are decided on the way.
+    fn advance_on(&mut self, bench: usize) -> Option<Step> {
+        while let Some(waiting) = self.targets.get(bench).map(|it| it.preparing.len()).filter(|count| *count > 0) {
+            let mut blocked = 0;
+            for _ in 0..waiting {
+                let Some(test) = self.targets.get_mut(bench).and_then(|it| it.preparing.pop_front()) else { break };
+                match self.prepare(test, bench) {
+                    Prepared::Step(step) => return Some(step),
+                    Prepared::Decided => {}
+                    Prepared::Blocked => {
+                        blocked += 1;
+                        if let Some(bench) = self.targets.get_mut(bench) {
+                            bench.preparing.push_back(test);
+                        }
+                    }
+                }
+            }
+            if blocked == waiting {
+                break;
+            }
+        }
+        while let Some(test) = self.take(bench) {
+            match self.prepare(test, bench) {
+                Prepared::Step(step) => return Some(step),
+                Prepared::Decided => {}
+                Prepared::Blocked => {
+                    if let Some(bench) = self.targets.get_mut(bench) {
+                        bench.preparing.push_back(test);
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Takes a slot of a target for the first test that can be run there.

@@ -214,6 +214,25 @@ proptest! {
 }
 
 #[test]
+fn what_is_decided_on_one_target_sets_free_what_waits_for_another() {
+    // The last test runs on the first target alone, once the second one has come to nothing, perhaps on the other target.
+    let world = World {
+        tests: vec![
+            (vec![], vec![], false, Outcome::Pass),
+            (vec![], vec![0], false, Outcome::Pass),
+            (vec![(1, Outcome::Untested)], vec![], true, Outcome::Pass),
+        ],
+        resources: vec![(vec![], Outcome::Fail)],
+        ids: vec![0, 2, 1],
+        slots: vec![1, 1],
+    };
+    for results in [simulate(world.plan(), |step| world.act(step)), drive(&world, &[0]).0, drive(&world, &[1, 0]).0] {
+        let passed = results.iter().filter(|it| it.kind == ResultKind::Test && it.outcome == Outcome::Pass);
+        assert_eq!(passed.map(|it| it.id.as_str()).collect::<BTreeSet<_>>(), BTreeSet::from(["t0", "t2"]));
+    }
+}
+
+#[test]
 fn a_step_is_reported_once() {
     let world =
         World { tests: vec![(vec![], vec![], false, Outcome::Pass)], resources: vec![], ids: vec![0], slots: vec![1] };
