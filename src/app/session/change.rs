@@ -21,6 +21,15 @@ pub struct At<T> {
     pub value: T,
 }
 
+/// Who changes a session, and what they have seen of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct By {
+    /// Who, where that is known.
+    pub who: Option<String>,
+    /// The version that the session must stand at.
+    pub only_if: Option<i64>,
+}
+
 pub(super) fn no_such(id: SessionId) -> AppError {
     AppError::NotFound { what: "session", id: id.to_string() }
 }
@@ -35,15 +44,11 @@ fn misfit(error: &Misfit) -> AppError {
 
 /// The session as it stands in the database, from what is kept where that will do.
 async fn current(conn: &mut Conn<'_>, id: SessionId, stand: Stand, kept: Option<Held>) -> Result<Held> {
-    let since = match &kept {
-        Some(held) if held.stand == stand => None,
-        Some(held) if held.stand.version < stand.version => Some(held.stand),
-        _ => None,
-    };
     let kept = match kept {
         Some(held) if held.stand == stand => return Ok(held),
         kept => kept,
     };
+    let since = kept.as_ref().map(|held| held.stand).filter(|held| held.version < stand.version);
     let loaded = store::session::load(conn, id.0, since).await?;
     let Loaded { stand, whole, changes } = loaded.ok_or_else(|| no_such(id))?;
     blocking(move || {
@@ -107,8 +112,7 @@ pub(super) async fn ask<T: Send + 'static>(
 pub(super) async fn change<T: Send + 'static>(
     sessions: &Sessions,
     id: SessionId,
-    by: Option<&str>,
-    only_if: Option<i64>,
+    by: By,
     operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
 ) -> Result<At<T>> {
     // In this process changes of a session queue here and not in the pool of connections.
@@ -119,7 +123,7 @@ pub(super) async fn change<T: Send + 'static>(
         return Err(no_such(id));
     };
     let Held { mut session, .. } = current(&mut tx.conn(), id, stand, slot.take()).await?;
-    if let Err(error) = check_version(stand.version, only_if) {
+    if let Err(error) = check_version(stand.version, by.only_if) {
         put_back(sessions, id, &mut slot, Held { stand, session });
         return Err(error);
     }
@@ -136,7 +140,8 @@ pub(super) async fn change<T: Send + 'static>(
     // What was refused half-way is not kept: the next to come reads the session anew.
     let value = answer?;
     let stand = Stand { version: stand.version + 1, ..stand };
-    let change = Change { id: id.0, version: stand.version, life: stand.life, now: sessions.now(), by };
+    let change =
+        Change { id: id.0, version: stand.version, life: stand.life, now: sessions.now(), by: by.who.as_deref() };
     store::session::write(&mut tx.conn(), change, &changes).await?;
     tx.commit().await?;
     put_back(sessions, id, &mut slot, Held { stand, session });
@@ -146,11 +151,10 @@ pub(super) async fn change<T: Send + 'static>(
 
 /// Keeps a session that was made here.
 pub(super) fn keep(sessions: &Sessions, id: SessionId, held: Held) {
-    let jobs = held.session.job_count();
-    if let Ok(mut slot) = sessions.kept.slot(id.0).try_lock() {
-        *slot = Some(held);
+    // Nobody else knows it yet.
+    if let Ok(mut slot) = sessions.kept.slot(id.0).try_lock_owned() {
+        put_back(sessions, id, &mut slot, held);
     }
-    sessions.kept.note(id.0, jobs);
 }
 
 fn put_back(sessions: &Sessions, id: SessionId, slot: &mut Guard, held: Held) {

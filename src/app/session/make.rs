@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::app::session::change::{At, ask, change, check_version, keep, no_such};
+use crate::app::session::change::{At, By, ask, change, check_version, keep, no_such};
 use crate::app::session::kept::Held;
 use crate::app::session::refusal::{plan_refused, refused};
 use crate::app::session::{Sessions, provider};
@@ -134,18 +132,13 @@ pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<A
     changes.events.clear();
     let now = sessions.now();
     let id = SessionId::new(now);
-    let stand = Stand { version: 1, life: new_life(now) };
+    let stand = Stand { version: 1, life: new_uuid(now) };
     let mut tx = sessions.db.begin().await?;
     store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, life: stand.life, now, by }, &changes).await?;
     tx.commit().await?;
     keep(sessions, id, Held { stand, session });
     sessions.tell(id);
     Ok(At { version: 1, value: Made { id, added, problems } })
-}
-
-/// What tells a session from another one that had its id.
-pub(super) fn new_life(now: DateTime<Utc>) -> Uuid {
-    new_uuid(now)
 }
 
 /// Refuses what would be too much before any of it is read.
@@ -223,14 +216,8 @@ pub struct Patch {
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::PreconditionFailed`].
-pub async fn patch(
-    sessions: &Sessions,
-    id: SessionId,
-    patch: Patch,
-    only_if: Option<i64>,
-    by: Option<&str>,
-) -> Result<At<()>> {
-    change(sessions, id, by, only_if, move |session| {
+pub async fn patch(sessions: &Sessions, id: SessionId, patch: Patch, by: By) -> Result<At<()>> {
+    change(sessions, id, by, move |session| {
         let mut metadata = session.metadata().clone();
         let Patch { title, flags, app_blob, app_id, custom_joblist, rejected_jobs } = patch;
         metadata.title = title.unwrap_or(metadata.title);

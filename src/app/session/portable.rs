@@ -13,10 +13,9 @@ use uuid::Uuid;
 use crate::app::archive::Packer;
 use crate::app::session::Sessions;
 use crate::app::session::change::{At, no_such};
-use crate::app::session::make::new_life;
 use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::session::{Changes, HistoryRow, MAX_UNITS, Outcome, Session, check_id};
-use crate::ids::SessionId;
+use crate::ids::{SessionId, new_uuid};
 use crate::store::session_copy::{
     Carried, CarriedEvent, CarriedJob, CarriedResource, CarriedResult, CarriedUnit, CarriedValue, Head, head, put_head,
     put_rows, rows,
@@ -137,7 +136,7 @@ fn broken(error: impl std::fmt::Display) -> AppError {
 pub async fn import(sessions: &Sessions, archive: File, under_new_id: bool) -> Result<At<SessionId>> {
     let mut tx = sessions.db.begin().await?;
     let now = sessions.now();
-    let (fresh, life) = (SessionId::new(now), new_life(now));
+    let (fresh, life) = (SessionId::new(now), new_uuid(now));
     let handle = Handle::current();
     let (tx, id, version) = blocking(move || {
         let (id, version) = unpack(&mut tx.conn(), &handle, archive, life, under_new_id.then_some(fresh))?;

@@ -8,7 +8,7 @@ use crate::domain::fault::Fault;
 use crate::domain::session::MAX_UNITS;
 use crate::domain::unit::Unit;
 use crate::store;
-use crate::store::page::Stretch;
+use crate::store::page::{Pages, Stretch};
 use crate::store::provider::{NewProvider, Provider, ProviderUnit};
 use crate::store::verbatim::Verbatim;
 
@@ -206,15 +206,12 @@ pub async fn whole(sessions: &Sessions, name: &str) -> Result<Whole> {
     let mut snapshot = sessions.db.snapshot().await?;
     let conn = &mut snapshot.conn();
     let provider = found(store::provider::get(conn, name).await?, name)?;
-    let mut page = Stretch { limit: STRETCH, after: None };
+    let mut pages = Pages::of(STRETCH);
     let mut units = Vec::new();
-    loop {
-        let (rows, more) = store::provider::units(conn, name, &page).await?;
-        page.after = rows.last().map(|row| row.place);
-        units.extend(rows.into_iter().map(|row| row.unit.0));
-        if !more {
-            let Provider { name, namespace, revision, .. } = provider;
-            return Ok(Whole { name, namespace, revision, units });
-        }
+    while let Some(page) = pages.next() {
+        let found = store::provider::units(conn, name, page).await?;
+        units.extend(pages.turn(found, |row| row.place).into_iter().map(|row| row.unit.0));
     }
+    let Provider { name, namespace, revision, .. } = provider;
+    Ok(Whole { name, namespace, revision, units })
 }

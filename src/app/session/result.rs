@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 
 use crate::app::session::Sessions;
-use crate::app::session::change::{At, change};
+use crate::app::session::change::{At, By, change};
 use crate::app::session::look::JobState;
 use crate::app::session::refusal::{no_such_job, not_begun, refused};
-use crate::app::session::steer::By;
 use crate::app::{AppError, MAX_FAULTS, Result, cut};
 use crate::domain::fault::Fault;
 use crate::domain::session::{Event, Outcome, Recorded, Recovered, Refused, Report, Session, Skipped};
@@ -76,7 +75,7 @@ pub async fn record(sessions: &Sessions, id: SessionId, reports: Reports, skip: 
     };
     let faults: Vec<Fault> = reports.as_slice().iter().enumerate().filter_map(unknown).take(MAX_FAULTS).collect();
     AppError::refuse("the results", faults)?;
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         let mut recorded = Vec::new();
         for (place, (job, report)) in reports.into_vec().into_iter().enumerate() {
             let one = session.record(&job, report).map_err(|error| match error {
@@ -122,7 +121,7 @@ pub async fn begin(sessions: &Sessions, id: SessionId, job: String, by: By) -> R
     let now = sessions.now();
     #[expect(clippy::cast_precision_loss, reason = "microseconds since 1970 keep their precision for 285 years")]
     let seconds = now.timestamp_micros() as f64 / 1e6;
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         session.begin(&job, seconds).map_err(not_begun)?;
         session.job(&job).map(JobState::of).ok_or_else(|| no_such_job(&job))
     })
@@ -134,7 +133,7 @@ pub async fn begin(sessions: &Sessions, id: SessionId, job: String, by: By) -> R
 /// # Errors
 /// [`AppError::NotFound`].
 pub async fn recover(sessions: &Sessions, id: SessionId, by: By) -> Result<At<Option<Recovered>>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, |session| Ok(session.recover())).await
+    change(sessions, id, by, |session| Ok(session.recover())).await
 }
 
 /// Records for each job of the run list that can never start any more that it was skipped, and why.
@@ -142,5 +141,5 @@ pub async fn recover(sessions: &Sessions, id: SessionId, by: By) -> Result<At<Op
 /// # Errors
 /// [`AppError::NotFound`].
 pub async fn skip(sessions: &Sessions, id: SessionId, by: By) -> Result<At<Vec<Skipped>>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, |session| Ok(session.settle_skips())).await
+    change(sessions, id, by, |session| Ok(session.settle_skips())).await
 }

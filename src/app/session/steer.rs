@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::app::Result;
-use crate::app::session::change::{At, ask, change};
+use crate::app::session::change::{At, By, ask, change};
 use crate::app::session::look::JobState;
 use crate::app::session::make::check_size;
 use crate::app::session::refusal::{no_such_job, not_trimmed, plan_refused, refused};
@@ -15,15 +15,6 @@ use crate::domain::session::{Added, Part, Problem};
 use crate::domain::unit::{Kind, Qualifier, Unit};
 use crate::ids::SessionId;
 use crate::store::page::Stretch;
-
-/// Who changes a session, and what they have seen of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct By {
-    /// Who, where that is known.
-    pub who: Option<String>,
-    /// The version that the session must stand at.
-    pub only_if: Option<i64>,
-}
 
 /// A page of the units of a session, each with its place, and whether there are more.
 ///
@@ -48,7 +39,7 @@ pub async fn units(
 /// # Errors
 /// [`crate::app::AppError::Conflict`] for a job of whose id there is another one.
 pub async fn add_units(sessions: &Sessions, id: SessionId, units: Vec<Unit>, by: By) -> Result<At<Added>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         check_size(session, units.len())?;
         session.add_units(units).map_err(refused)
     })
@@ -62,7 +53,7 @@ pub async fn add_units(sessions: &Sessions, id: SessionId, units: Vec<Unit>, by:
 /// there already.
 pub async fn add_provider(sessions: &Sessions, id: SessionId, name: &str, by: By) -> Result<At<Added>> {
     let provider = provider::whole(sessions, name).await?;
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         let namespace = provider.namespace.as_deref().unwrap_or(&provider.name);
         check_size(session, provider.units.len())?;
         session.add_provider(&provider.name, namespace, provider.units).map_err(refused)
@@ -81,7 +72,7 @@ pub async fn remove_unit(
     kind: Option<Kind>,
     by: By,
 ) -> Result<At<()>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         let unknown = || refused(crate::domain::session::Refused::UnknownUnit(unit.clone()));
         let found = session.unit(&unit, kind.as_ref()).cloned().ok_or_else(unknown)?;
         session.remove_unit(&found).map_err(refused)
@@ -100,8 +91,7 @@ pub async fn desire(
     with_mandatory: bool,
     by: By,
 ) -> Result<At<Vec<Problem>>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| Ok(session.select(&desired, with_mandatory)))
-        .await
+    change(sessions, id, by, move |session| Ok(session.select(&desired, with_mandatory))).await
 }
 
 /// Makes jobs the mandatory ones. It takes effect when something is desired next.
@@ -109,7 +99,7 @@ pub async fn desire(
 /// # Errors
 /// [`crate::app::AppError::NotFound`].
 pub async fn set_mandatory(sessions: &Sessions, id: SessionId, mandatory: Vec<String>, by: By) -> Result<At<()>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         session.set_mandatory(&mandatory);
         Ok(())
     })
@@ -123,7 +113,7 @@ pub async fn set_mandatory(sessions: &Sessions, id: SessionId, mandatory: Vec<St
 /// [`crate::app::AppError::Conflict`] if one of them is on the run list; [`crate::app::AppError::Invalid`] for a pattern
 /// that takes too long.
 pub async fn trim(sessions: &Sessions, id: SessionId, qualifier: Qualifier, by: By) -> Result<At<Vec<String>>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         let trimmed = session.trim(&qualifier).map_err(not_trimmed)?;
         session.settle();
         Ok(trimmed)
@@ -155,7 +145,7 @@ pub async fn plan(
     phase: Phase,
     by: By,
 ) -> Result<At<Vec<Problem>>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         let set = match plans {
             Some(plans) => plans,
             None => session.plans().to_vec(),
@@ -205,7 +195,7 @@ pub async fn override_job(
     attempts: Option<u32>,
     by: By,
 ) -> Result<At<JobState>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         let overrides: Vec<_> = overrides.iter().map(|(field, value)| (*field, value.as_deref())).collect();
         session.override_by_hand(&job, &overrides).map_err(refused)?;
         attempts.map_or(Ok(()), |attempts| session.set_attempts(&job, attempts)).map_err(refused)?;
@@ -254,7 +244,7 @@ pub async fn set_records(
     records: Vec<Record>,
     by: By,
 ) -> Result<At<()>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         session.set_records(&resource, records);
         session.settle();
         Ok(())
@@ -280,7 +270,7 @@ pub async fn set_manifest(
     answers: BTreeMap<String, Value>,
     by: By,
 ) -> Result<At<BTreeMap<String, Value>>> {
-    change(sessions, id, by.who.as_deref(), by.only_if, move |session| {
+    change(sessions, id, by, move |session| {
         session.save_manifest(answers);
         Ok(session.manifest().clone())
     })

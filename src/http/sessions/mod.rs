@@ -28,8 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::condition::OnlyIf;
-use crate::app::session::change::At;
-use crate::app::session::steer::By;
+use crate::app::session::change::{At, By};
 use crate::app::{AppError, MAX_FAULTS, cut};
 use crate::domain::fault::Fault;
 use crate::domain::session::{MAX_ID, Problem as Wrong};

@@ -131,7 +131,7 @@ pub(crate) async fn patch_session(
     let asked: AskedPatch = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     let patch = asked.read()?;
     let id = session_of(&id)?;
-    make::patch(&app.sessions, id, patch, by.only_if, by.who.as_deref()).await?;
+    make::patch(&app.sessions, id, patch, by).await?;
     let at = make::get(&app.sessions, id).await?;
     Ok(changed(at, WholeView::new))
 }
