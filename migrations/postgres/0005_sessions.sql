@@ -56,14 +56,11 @@ CREATE TABLE session_unit (
 );
 CREATE INDEX session_unit_version ON session_unit (session_id, version);
 
--- A job of a session and how it stands. What questions are asked of stands beside the document that holds all of it.
+-- A job of a session and how it stands.
 CREATE TABLE session_job (
     session_id uuid    NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     job_id     text    NOT NULL COLLATE "C",
     version    bigint  NOT NULL,
-    outcome    text,
-    can_start  boolean NOT NULL,
-    run_place  bigint  CHECK (run_place >= 0),
     document   json    NOT NULL,
     PRIMARY KEY (session_id, job_id)
 );
@@ -77,7 +74,6 @@ CREATE TABLE session_result (
     number      bigint      NOT NULL CHECK (number >= 0),
     version     bigint      NOT NULL,
     live        boolean     NOT NULL,
-    outcome     text,
     recorded_at timestamptz NOT NULL,
     recorded_by text,
     document    json        NOT NULL,

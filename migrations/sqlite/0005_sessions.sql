@@ -55,14 +55,11 @@ CREATE TABLE session_unit (
 ) STRICT;
 CREATE INDEX session_unit_version ON session_unit (session_id, version);
 
--- A job of a session and how it stands. What questions are asked of stands beside the document that holds all of it.
+-- A job of a session and how it stands.
 CREATE TABLE session_job (
     session_id BLOB    NOT NULL REFERENCES session (id) ON DELETE CASCADE,
     job_id     TEXT    NOT NULL,
     version    INTEGER NOT NULL,
-    outcome    TEXT,
-    can_start  INTEGER NOT NULL CHECK (can_start IN (0, 1)),
-    run_place  INTEGER CHECK (run_place >= 0),
     document   TEXT    NOT NULL CHECK (json_valid(document)),
     PRIMARY KEY (session_id, job_id)
 ) STRICT;
@@ -76,7 +73,6 @@ CREATE TABLE session_result (
     number      INTEGER NOT NULL CHECK (number >= 0),
     version     INTEGER NOT NULL,
     live        INTEGER NOT NULL CHECK (live IN (0, 1)),
-    outcome     TEXT,
     recorded_at TEXT    NOT NULL,
     recorded_by TEXT,
     document    TEXT    NOT NULL CHECK (json_valid(document)),

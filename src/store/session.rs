@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::session::{Changes, ContextRow, Counters, EventRow, HistoryRow, Metadata, Outcome, Report, UnitRow};
+use crate::domain::session::{Changes, ContextRow, Counters, EventRow, HistoryRow, Metadata, Report, UnitRow};
 use crate::store::Conn;
 use crate::store::error::{Error, Result};
 use crate::store::page::{Page, Stretch};
 use crate::store::query::{FOR_UPDATE, Insert};
+use crate::store::session_copy::{Head, put_head};
 use crate::store::verbatim::{TEXTS, Verbatim, push_texts};
 
 /// A session, without what is in it.
@@ -181,29 +182,20 @@ pub async fn write(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -
 }
 
 async fn insert(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> Result<()> {
-    let metadata = changes.metadata.clone().unwrap_or_default();
-    conn.query(
-        "INSERT INTO session (id, version, removed_in, steered_in, life, created_at, created_by, updated_at, app_id, metadata,
-            counters, context, manifest, desired, mandatory)
-         VALUES ($1, $2, 0, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(change.id)
-    .bind(change.version)
-    .bind(change.version)
-    .bind(change.life)
-    .bind(change.now)
-    .bind(change.by)
-    .bind(change.now)
-    .bind(metadata.app_id.as_deref())
-    .bind(Verbatim(&metadata))
-    .bind(Verbatim(changes.counters.clone().unwrap_or_default()))
-    .bind(Verbatim(changes.context.clone().unwrap_or_default()))
-    .bind(Verbatim(changes.manifest.clone().unwrap_or_default()))
-    .bind(Verbatim(changes.desired.clone().unwrap_or_default()))
-    .bind(Verbatim(changes.mandatory.clone().unwrap_or_default()))
-    .execute()
-    .await?;
-    Ok(())
+    let head = Head {
+        version: change.version,
+        removed_in: 0,
+        created_at: change.now,
+        created_by: change.by.map(str::to_owned),
+        updated_at: change.now,
+        metadata: Verbatim(changes.metadata.clone().unwrap_or_default()),
+        counters: Verbatim(changes.counters.clone().unwrap_or_default()),
+        context: Verbatim(changes.context.clone().unwrap_or_default()),
+        manifest: Verbatim(changes.manifest.clone().unwrap_or_default()),
+        desired: Verbatim(changes.desired.clone().unwrap_or_default()),
+        mandatory: Verbatim(changes.mandatory.clone().unwrap_or_default()),
+    };
+    put_head(conn, change.id, change.life, &head).await
 }
 
 /// The row of a session. Lists that may be long are written only where they changed.
@@ -278,10 +270,9 @@ async fn write_units(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes)
 /// Writes how jobs stand. What came of a job that is gone is kept; it is no longer what came of a job of the session.
 async fn write_jobs(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> Result<()> {
     const JOB: Insert = Insert {
-        head: "INSERT INTO session_job (session_id, job_id, version, outcome, can_start, run_place, document) VALUES ",
-        columns: 7,
-        tail: " ON CONFLICT (session_id, job_id) DO UPDATE SET version = excluded.version, outcome = excluded.outcome,
-                can_start = excluded.can_start, run_place = excluded.run_place, document = excluded.document",
+        head: "INSERT INTO session_job (session_id, job_id, version, document) VALUES ",
+        columns: 4,
+        tail: " ON CONFLICT (session_id, job_id) DO UPDATE SET version = excluded.version, document = excluded.document",
     };
     for some in changes.jobs_removed.chunks(TEXTS) {
         for statement in [
@@ -292,14 +283,7 @@ async fn write_jobs(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) 
         }
     }
     JOB.execute(conn, &changes.jobs, |query, row| {
-        query
-            .bind(change.id)
-            .bind(row.id.as_str())
-            .bind(change.version)
-            .bind(row.outcome.as_ref().map(Outcome::as_str))
-            .bind(row.can_start)
-            .bind(row.run_position.map(i64::from))
-            .bind(Verbatim(row))
+        query.bind(change.id).bind(row.id.as_str()).bind(change.version).bind(Verbatim(row))
     })
     .await?;
     Ok(())
@@ -307,10 +291,8 @@ async fn write_jobs(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) 
 
 async fn write_results(conn: &mut Conn<'_>, change: Change<'_>, history: &[HistoryRow]) -> Result<()> {
     const RESULT: Insert = Insert {
-        head:
-            "INSERT INTO session_result (session_id, job_id, number, version, live, outcome, recorded_at, recorded_by,
-                document) VALUES ",
-        columns: 9,
+        head: "INSERT INTO session_result (session_id, job_id, number, version, live, recorded_at, recorded_by, document) VALUES ",
+        columns: 8,
         tail: "",
     };
     RESULT
@@ -321,7 +303,6 @@ async fn write_results(conn: &mut Conn<'_>, change: Change<'_>, history: &[Histo
                 .bind(i64::from(row.number))
                 .bind(change.version)
                 .bind(true)
-                .bind(row.report.outcome.as_ref().map(Outcome::as_str))
                 .bind(change.now)
                 .bind(change.by)
                 .bind(Verbatim(&row.report))

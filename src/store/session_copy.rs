@@ -165,24 +165,18 @@ carried!(
 );
 carried!(
     /// A job.
-    CarriedJob, "jobs", "session_job" by (job_id), 7 columns, {
+    CarriedJob, "jobs", "session_job" by (job_id), 4 columns, {
         /// Its id.
         job_id: String,
         /// The version that wrote it.
         version: i64,
-        /// What came of it.
-        outcome: Option<String>,
-        /// Whether it can start.
-        can_start: bool,
-        /// Its place in the run list.
-        run_place: Option<i64>,
-        /// All of it.
+        /// The job, and how it stands.
         document: Verbatim<JobRow>,
     }
 );
 carried!(
     /// A result.
-    CarriedResult, "results", "session_result" by (job_id, version, number), 9 columns, {
+    CarriedResult, "results", "session_result" by (job_id, version, number), 8 columns, {
         /// The job.
         job_id: String,
         /// Its place among the results of the job.
@@ -191,8 +185,6 @@ carried!(
         version: i64,
         /// False where the job was taken out of the session afterwards.
         live: bool,
-        /// What came of the job.
-        outcome: Option<String>,
         /// When it was recorded.
         recorded_at: DateTime<Utc>,
         /// Who recorded it, where that is known.

@@ -206,13 +206,8 @@ fn unpack(
             }
             Some(CarriedJob::NAME) => {
                 table.fill(&name, lines, |row: &CarriedJob| {
-                    let job = &row.document.0;
-                    let as_told = row.job_id == job.id
-                        && row.outcome.as_deref() == job.outcome.as_ref().map(Outcome::as_str)
-                        && row.can_start == job.can_start
-                        && row.run_place == job.run_position.map(i64::from);
-                    changes.jobs.push(job.clone());
-                    as_told && check_id(&row.job_id).is_ok() && row.version <= limit
+                    changes.jobs.push(row.document.0.clone());
+                    row.job_id == row.document.0.id && check_id(&row.job_id).is_ok() && row.version <= limit
                 })?;
             }
             Some(CarriedResult::NAME) => table.fill(&name, lines, |row: &CarriedResult| {
@@ -222,10 +217,7 @@ fn unpack(
                     let report = row.document.0.clone();
                     changes.history.push(HistoryRow { job: row.job_id.clone(), number, report });
                 }
-                row.outcome.as_deref() == outcome.map(Outcome::as_str)
-                    && outcome.is_none_or(Outcome::is_known)
-                    && check_id(&row.job_id).is_ok()
-                    && row.version <= limit
+                outcome.is_none_or(Outcome::is_known) && check_id(&row.job_id).is_ok() && row.version <= limit
             })?,
             Some(CarriedResource::NAME) => {
                 table.fill(&name, lines, |row: &CarriedResource| {
