@@ -83,7 +83,7 @@ impl AppError {
     ///
     /// # Errors
     /// [`AppError::Faults`].
-    pub(super) fn refuse(what: impl Into<String>, faults: Vec<Fault>) -> Result<()> {
+    pub(crate) fn refuse(what: impl Into<String>, faults: Vec<Fault>) -> Result<()> {
         if faults.is_empty() { Ok(()) } else { Err(Self::Faults { what: what.into(), faults }) }
     }
 }

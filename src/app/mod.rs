@@ -26,6 +26,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use tokio::sync::watch;
 use url::Url;
 
@@ -210,4 +211,16 @@ pub fn cut(text: &str, most: usize) -> String {
         cut.push('…');
     }
     cut
+}
+
+/// Whether a NUL, which PostgreSQL keeps in no text, stands in any text or name. What was parsed lies at most 128 deep in
+/// itself.
+#[must_use]
+pub fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }

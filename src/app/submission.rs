@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 use sqlx::types::Json;
 
-use crate::app::{App, Result, Write, cut};
+use crate::app::{App, Result, Write, cut, holds_nul};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::kcidb::{schema, text};
 use crate::domain::result::ResultSource;
@@ -103,16 +103,6 @@ fn read(app: &App, submission: &Claimed) -> Result<Vec<ReceivedObject>, String> 
         }
     }
     Ok(objects.into_values().collect())
-}
-
-/// Whether a NUL stands in any text or name: the schema lets it pass in `misc`, and PostgreSQL's JSON does not.
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(values) => values.iter().any(holds_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// KCIDB's rule: of each field the first value that is not null stays.

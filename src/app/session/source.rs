@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value;
-
+use crate::app::holds_nul;
 use crate::domain::unit::check::{Issue, Severity, check_with_local};
 use crate::domain::unit::pxu::{self, Located, Problem};
 use crate::domain::unit::{FieldValue, Unit};
@@ -88,16 +87,6 @@ pub fn nul_in(unit: &Unit) -> Option<String> {
     };
     let mut fields = unit.fields().iter();
     fields.find(|(name, value)| name.contains('\0') || holds(value)).map(|(name, _)| name.clone())
-}
-
-/// Whether JSON holds a NUL letter. What is parsed lies at most 128 deep in itself.
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(list) => list.iter().any(holds_nul),
-        Value::Object(map) => map.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// A unit that no session takes beside those before it.

@@ -22,9 +22,9 @@ use crate::app::{App, AppError, cut};
 use crate::domain::session::{EventRow, Source};
 use crate::http::accept::prefers;
 use crate::http::body;
-use crate::http::builds::read_id;
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::http::sessions::session_of;
 use crate::ids::SessionId;
 use crate::store::page::Stretch;
 use crate::store::session::Happened;
@@ -139,7 +139,7 @@ pub(crate) async fn list_session_events(
     headers: HeaderMap,
 ) -> Result<Response> {
     let params = params.only(&["after", "source", "follow", "wait"])?;
-    let mut asked = Asked { id: read_id("session", &id)?, tellers: tellers(&params)?, after: params.one("after")? };
+    let mut asked = Asked { id: session_of(&id)?, tellers: tellers(&params)?, after: params.one("after")? };
     let wait = wait(&params)?;
     if flag(&params, "follow")?.unwrap_or_else(|| wait.is_none() && prefers(&headers, STREAM, "application/json")) {
         for field in ["wait", "limit", "cursor"] {

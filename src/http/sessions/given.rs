@@ -6,13 +6,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::app::{AppError, MAX_FAULTS, cut};
+use crate::app::{AppError, MAX_FAULTS, cut, holds_nul};
 use crate::domain::fault::Fault;
 use crate::domain::session::{MAX_UNITS, check_id};
 use crate::domain::unit::pxu::{self, Located, Source};
 use crate::domain::unit::{FieldValue, Job, Unit};
+use crate::http::sessions::escaped;
 use crate::http::sessions::schema::UnitFields;
-use crate::http::sessions::{escaped, fault};
 
 /// The longest namespace, in characters.
 const MAX_NAMESPACE: usize = 200;
@@ -54,9 +54,9 @@ impl AskedUnits {
     pub fn read(self) -> Result<Vec<Unit>, AppError> {
         let Self { namespace, units, pxu } = self;
         let mut faults: Vec<Fault> =
-            wrong_namespace(namespace.as_deref()).map(|words| fault("/namespace", words)).into_iter().collect();
+            wrong_namespace(namespace.as_deref()).map(|words| Fault::new("/namespace", words)).into_iter().collect();
         if units.len() > MAX_UNITS {
-            faults.push(fault("/units", format!("want at most {MAX_UNITS} units, not {}", units.len())));
+            faults.push(Fault::new("/units", format!("want at most {MAX_UNITS} units, not {}", units.len())));
             return Err(refused(faults));
         }
         let mut read = Vec::with_capacity(units.len());
@@ -94,17 +94,17 @@ fn wrong_namespace(namespace: Option<&str>) -> Option<String> {
 /// The unit of these fields, unless there are faults in them.
 fn unit_of(namespace: Option<&str>, value: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Unit> {
     let Value::Object(given) = value else {
-        faults.push(fault(pointer, "want an object: the fields of a unit"));
+        faults.push(Fault::new(pointer, "want an object: the fields of a unit"));
         return None;
     };
     let before = faults.len();
     if given.is_empty() {
-        faults.push(fault(pointer, "a unit needs a field"));
+        faults.push(Fault::new(pointer, "a unit needs a field"));
     }
     let fields = fields_of(given, pointer, faults);
     let unit = Unit::new(namespace, None, fields);
     if let Some(words) = wrong_unit(&unit) {
-        faults.push(fault(pointer, words));
+        faults.push(Fault::new(pointer, words));
     }
     (faults.len() == before).then_some(unit)
 }
@@ -114,9 +114,9 @@ fn fields_of(given: Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) 
     for (name, value) in given {
         let at = || format!("{pointer}/{}", escaped(&name));
         if let Some(words) = wrong_name(&name) {
-            faults.push(fault(at(), words));
+            faults.push(Fault::new(at(), words));
         } else if holds_nul(&value) {
-            faults.push(fault(at(), NUL));
+            faults.push(Fault::new(at(), NUL));
         } else if let Some(value) = FieldValue::from_json(value) {
             fields.insert(name, value);
         }
@@ -133,25 +133,6 @@ fn wrong_name(name: &str) -> Option<String> {
     name.contains('\0').then(|| format!("the name of a field: {NUL}"))
 }
 
-/// Whether a NUL stands in any text or name. What was parsed is nested to the parser's limit at most.
-fn holds_nul(value: &Value) -> bool {
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        match value {
-            Value::String(text) if text.contains('\0') => return true,
-            Value::Array(list) => open.extend(list),
-            Value::Object(map) => {
-                if map.keys().any(|name| name.contains('\0')) {
-                    return true;
-                }
-                open.extend(map.values());
-            }
-            _ => {}
-        }
-    }
-    false
-}
-
 /// What is wrong with a unit as a whole, if anything is: it cannot be named, or not under that name.
 fn wrong_unit(unit: &Unit) -> Option<String> {
     if let Some(Err(words)) = unit.id().map(check_id) {
@@ -166,14 +147,14 @@ fn wrong_unit(unit: &Unit) -> Option<String> {
 fn read_pxu(text: &str, namespace: Option<&str>, read: &mut Vec<Unit>, faults: &mut Vec<Fault>) {
     let (units, problems) = pxu::read(text, &Source { file: "pxu", namespace, provider: None });
     for problem in problems.into_iter().take(MAX_FAULTS) {
-        faults.push(fault("/pxu", cut(&format!("line {}: {}", problem.line, problem.detail), 400)));
+        faults.push(Fault::new("/pxu", cut(&format!("line {}: {}", problem.line, problem.detail), 400)));
     }
     for located in units {
         if faults.len() >= MAX_FAULTS {
             return;
         }
         if let Some((line, words)) = wrong_located(&located) {
-            faults.push(fault("/pxu", format!("line {line}: {words}")));
+            faults.push(Fault::new("/pxu", format!("line {line}: {words}")));
         } else {
             read.push(located.value);
         }

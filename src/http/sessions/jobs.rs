@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::app::session::look::{self, Asked, JobState};
 use crate::app::session::{result, steer};
+use crate::domain::fault::Fault;
 use crate::domain::session::{Behind, Effective, GivenUp, Inhibitor, Outcome, Report, Why};
 use crate::http::body;
 use crate::http::params::{Listing, Params, Path};
@@ -18,7 +19,7 @@ use crate::http::sessions::schema::{
     BehindDocument, EffectiveDocument, GivenUpDocument, InhibitorDocument, OutcomeDocument, ResultDocument,
 };
 use crate::http::sessions::units::UnitView;
-use crate::http::sessions::{Changing, Member, changed, fault, id_of, refuse, session_of, shown};
+use crate::http::sessions::{Changing, Member, changed, id_of, refuse, session_of, shown};
 use crate::ids::SessionId;
 
 /// The longest value of an overridden field, in characters.
@@ -348,9 +349,9 @@ impl AskedJob {
             |value: &String| value.is_empty() || value.contains('\0') || value.chars().count() > MAX_OVERRIDE;
         let wrong = overrides.iter().filter(|(_, value)| value.as_ref().is_some_and(is_wrong));
         let words = format!("want 1 to {MAX_OVERRIDE} characters, and no NUL");
-        let mut faults: Vec<_> = wrong.map(|(field, _)| fault(format!("/{field}"), words.clone())).collect();
+        let mut faults: Vec<_> = wrong.map(|(field, _)| Fault::new(format!("/{field}"), words.clone())).collect();
         if attempts.is_some_and(|attempts| attempts > MAX_ATTEMPTS) {
-            faults.push(fault("/attempts", format!("want at most {MAX_ATTEMPTS}")));
+            faults.push(Fault::new("/attempts", format!("want at most {MAX_ATTEMPTS}")));
         }
         refuse("the job", faults)?;
         Ok((overrides, attempts))

@@ -32,7 +32,7 @@ use crate::app::session::change::{At, By};
 use crate::app::{AppError, MAX_FAULTS, cut};
 use crate::domain::fault::Fault;
 use crate::domain::session::{MAX_ID, Problem as Wrong};
-use crate::http::builds::missing;
+use crate::http::builds::{missing, read_id};
 use crate::http::catalogue::Author;
 use crate::http::condition::{etag, only_if, unchanged};
 use crate::http::problem::{Code, Problem, Result};
@@ -50,7 +50,7 @@ const MAX_IDS: usize = 200_000;
 /// # Errors
 /// 404.
 pub fn session_of(text: &str) -> Result<SessionId> {
-    text.parse().map_err(|_| missing("session", cut(text, 80)))
+    read_id("session", text)
 }
 
 /// The job or resource that a part of a path names. Nothing has an id that cannot be kept.
@@ -137,22 +137,14 @@ impl From<Wrong> for WrongView {
 /// # Errors
 /// 422 with the first of them.
 fn refuse(what: &str, mut faults: Vec<Fault>) -> Result<()> {
-    if faults.is_empty() {
-        return Ok(());
-    }
     faults.truncate(MAX_FAULTS);
-    Err(AppError::Faults { what: what.to_owned(), faults }.into())
-}
-
-/// A fault at this place of a body.
-fn fault(pointer: impl Into<String>, detail: impl Into<String>) -> Fault {
-    Fault { pointer: pointer.into(), detail: detail.into() }
+    Ok(AppError::refuse(what, faults)?)
 }
 
 /// What is wrong with a list of ids at this place of a body.
 fn faults_of_ids(pointer: &str, ids: &[String]) -> Vec<Fault> {
     if ids.len() > MAX_IDS {
-        return vec![fault(pointer, format!("want at most {MAX_IDS}, not {}", ids.len()))];
+        return vec![Fault::new(pointer, format!("want at most {MAX_IDS}, not {}", ids.len()))];
     }
     let wrong = |(place, id): (usize, &String)| {
         let words = if id.is_empty() {
@@ -164,7 +156,7 @@ fn faults_of_ids(pointer: &str, ids: &[String]) -> Vec<Fault> {
         } else {
             return None;
         };
-        Some(fault(format!("{pointer}/{place}"), words))
+        Some(Fault::new(format!("{pointer}/{place}"), words))
     };
     ids.iter().enumerate().filter_map(wrong).take(MAX_FAULTS).collect()
 }

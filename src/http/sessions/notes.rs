@@ -18,7 +18,7 @@ use crate::http::body;
 use crate::http::params::Path;
 use crate::http::problem::{ProblemBody, Result};
 use crate::http::sessions::make::WholeView;
-use crate::http::sessions::{Changing, Member, changed, fault, faults_of_ids, refuse, session_of};
+use crate::http::sessions::{Changing, Member, changed, faults_of_ids, refuse, session_of};
 use crate::ids::SessionId;
 
 /// The most bytes of a title, as JSON.
@@ -43,24 +43,24 @@ pub(super) fn faults_of_notes(
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
     if title.is_some_and(|title| title.to_string().len() > MAX_TITLE) {
-        faults.push(fault("/title", format!("want at most {MAX_TITLE} bytes of JSON")));
+        faults.push(Fault::new("/title", format!("want at most {MAX_TITLE} bytes of JSON")));
     }
     if let Some(flags) = flags {
         if flags.len() > MAX_FLAGS {
-            faults.push(fault("/flags", format!("want at most {MAX_FLAGS}, not {}", flags.len())));
+            faults.push(Fault::new("/flags", format!("want at most {MAX_FLAGS}, not {}", flags.len())));
         }
         let is_wrong =
             |flag: &String| flag.is_empty() || flag.chars().count() > MAX_FLAG || flag.chars().any(char::is_control);
         if flags.iter().any(is_wrong) {
             let words = format!("a flag has 1 to {MAX_FLAG} characters, none of them a control character");
-            faults.push(fault("/flags", words));
+            faults.push(Fault::new("/flags", words));
         }
     }
     if app_id.is_some_and(|id| id.chars().count() > MAX_APP_ID || id.contains('\0')) {
-        faults.push(fault("/app_id", format!("want at most {MAX_APP_ID} characters, and no NUL")));
+        faults.push(Fault::new("/app_id", format!("want at most {MAX_APP_ID} characters, and no NUL")));
     }
     if let Some(Blob(blob)) = app_blob.filter(|blob| blob.0.len() > MAX_BLOB) {
-        faults.push(fault("/app_blob", format!("want at most {MAX_BLOB} bytes, not {}", blob.len())));
+        faults.push(Fault::new("/app_blob", format!("want at most {MAX_BLOB} bytes, not {}", blob.len())));
     }
     faults
 }

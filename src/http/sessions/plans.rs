@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::app::session::steer::{self, Phase};
+use crate::domain::fault::Fault;
 use crate::domain::session::Part;
 use crate::domain::words::words;
 use crate::http::body;
@@ -87,7 +88,7 @@ pub(crate) async fn put_plans(
     let mut faults = faults_of_ids("/test_plans", &asked.test_plans);
     if asked.test_plans.len() > MAX_PLANS {
         let words = format!("want at most {MAX_PLANS} test plans, not {}", asked.test_plans.len());
-        faults.insert(0, super::fault("/test_plans", words));
+        faults.insert(0, Fault::new("/test_plans", words));
     }
     refuse("the test plans", faults)?;
     let at = steer::plan(&app.sessions, session_of(&id)?, Some(asked.test_plans), Phase::Set, by).await?;

@@ -8,7 +8,6 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::app::cut;
 use crate::domain::fault::Fault;
 use crate::domain::unit::{Pattern, Qualifier, Test};
-use crate::http::sessions::fault;
 
 /// The most qualifiers of a request, those inside others counted.
 const MAX_QUALIFIERS: usize = 1_000;
@@ -76,7 +75,7 @@ impl Qualifiers {
     }
 
     fn wrong<T>(&mut self, pointer: impl Into<String>, words: impl Into<String>) -> Option<T> {
-        self.faults.push(fault(pointer, words));
+        self.faults.push(Fault::new(pointer, words));
         None
     }
 

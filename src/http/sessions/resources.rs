@@ -18,7 +18,7 @@ use crate::domain::unit::FieldValue;
 use crate::http::body;
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
-use crate::http::sessions::{Changing, changed, escaped, fault, id_of, refuse, session_of, shown};
+use crate::http::sessions::{Changing, changed, escaped, id_of, refuse, session_of, shown};
 use crate::http::specs::documents;
 use crate::ids::SessionId;
 
@@ -114,12 +114,12 @@ fn of_json(values: Vec<Value>) -> Result<Vec<Record>> {
                         return Some((name, text));
                     }
                     let at = format!("/{place}/{}", escaped(&name));
-                    faults.push(fault(at, "want a text, a number, or true or false"));
+                    faults.push(Fault::new(at, "want a text, a number, or true or false"));
                     None
                 });
                 records.push(fields.collect::<Record>());
             }
-            _ => faults.push(fault(format!("/{place}"), "want an object: the fields of a record")),
+            _ => faults.push(Fault::new(format!("/{place}"), "want an object: the fields of a record")),
         }
     }
     refuse("the records", faults)?;
@@ -133,7 +133,7 @@ fn of_text(bytes: &[u8]) -> Result<Vec<Record>> {
     for read in Reader::of_text(text) {
         match read {
             Ok(located) => records.push(located.record),
-            Err(error) => faults.push(fault("", cut(&error.to_string(), 400))),
+            Err(error) => faults.push(Fault::new("", cut(&error.to_string(), 400))),
         }
         if faults.len() >= MAX_FAULTS {
             break;
@@ -236,7 +236,7 @@ impl AskedManifest {
     fn read(self) -> Result<BTreeMap<String, Value>> {
         let mut faults = Vec::new();
         if self.answers.len() > MAX_ANSWERS {
-            faults.push(fault("/answers", format!("want at most {MAX_ANSWERS}, not {}", self.answers.len())));
+            faults.push(Fault::new("/answers", format!("want at most {MAX_ANSWERS}, not {}", self.answers.len())));
         }
         for (entry, answer) in &self.answers {
             let words = if entry.is_empty() || entry.contains('\0') || entry.len() > crate::domain::session::MAX_ID {
@@ -246,7 +246,7 @@ impl AskedManifest {
             } else {
                 continue;
             };
-            faults.push(fault(format!("/answers/{}", escaped(entry)), words));
+            faults.push(Fault::new(format!("/answers/{}", escaped(entry)), words));
         }
         refuse("the manifest", faults)?;
         Ok(self.answers)

@@ -20,7 +20,7 @@ use crate::http::sessions::schema::{
     BatchResultDocument, LogEntryDocument, OutcomeDocument, SkipReasonDocument, SkippedDocument,
 };
 use crate::http::sessions::units::AddedView;
-use crate::http::sessions::{Changing, Told, changed, fault, id_of, refuse, session_of};
+use crate::http::sessions::{Changing, Told, changed, id_of, refuse, session_of};
 use crate::http::specs::documents;
 use crate::ids::SessionId;
 
@@ -64,12 +64,13 @@ impl AskedResult {
     fn read(self, pointer: &str, faults: &mut Vec<Fault>) -> Report {
         let Self { outcome, comments, return_code, execution_duration, mut io_log, stdout, log, skip_reason } = self;
         if execution_duration.is_some_and(|seconds| seconds < 0.0) {
-            faults.push(fault(format!("{pointer}/execution_duration"), "want no less than 0 seconds"));
+            faults.push(Fault::new(format!("{pointer}/execution_duration"), "want no less than 0 seconds"));
         }
         let mut from = "io_log";
         if let Some(text) = stdout {
             if !io_log.is_empty() {
-                faults.push(fault(format!("{pointer}/stdout"), "it stands in place of `io_log`: want one of them"));
+                faults
+                    .push(Fault::new(format!("{pointer}/stdout"), "it stands in place of `io_log`: want one of them"));
             }
             from = "stdout";
             io_log = text
@@ -79,7 +80,7 @@ impl AskedResult {
                 .collect();
         }
         if io_log.len() > MAX_ENTRIES {
-            faults.push(fault(format!("{pointer}/{from}"), format!("want at most {MAX_ENTRIES} pieces of a log")));
+            faults.push(Fault::new(format!("{pointer}/{from}"), format!("want at most {MAX_ENTRIES} pieces of a log")));
         }
         Report { outcome, comments, return_code, execution_duration, io_log, log, skip_reason }
     }
@@ -279,12 +280,12 @@ fn batch(documents: Vec<Value>) -> Result<Reports> {
 
 fn batch_result(document: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<(String, Report)> {
     let Value::Object(mut members) = document else {
-        faults.push(fault(pointer, "want an object: a result, with its `job`"));
+        faults.push(Fault::new(pointer, "want an object: a result, with its `job`"));
         return None;
     };
     let job = job_of(&mut members);
     if job.is_none() {
-        faults.push(fault(format!("{pointer}/job"), "want the id of a job, as text"));
+        faults.push(Fault::new(format!("{pointer}/job"), "want the id of a job, as text"));
     }
     match serde_json::from_value::<AskedResult>(Value::Object(members)) {
         Ok(asked) => {
@@ -292,7 +293,7 @@ fn batch_result(document: Value, pointer: &str, faults: &mut Vec<Fault>) -> Opti
             job.map(|job| (job, report))
         }
         Err(error) => {
-            faults.push(fault(pointer, cut(&error.to_string(), 400)));
+            faults.push(Fault::new(pointer, cut(&error.to_string(), 400)));
             None
         }
     }

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::app::session::shared;
 use crate::http::body;
-use crate::http::builds::read_id;
 use crate::http::catalogue::Author;
 use crate::http::params::{Path, path_of};
 use crate::http::problem::{ProblemBody, Result};
+use crate::http::sessions::session_of;
 use crate::ids::SessionId;
 use crate::store::session::Shared;
 
@@ -60,7 +60,7 @@ pub(crate) async fn get_shared_value(
     State(app): State<App>,
     Path((id, key)): Path<(String, String)>,
 ) -> Result<Json<SharedView>> {
-    let found = shared::get(&app.sessions, read_id("session", &id)?, &key).await?;
+    let found = shared::get(&app.sessions, session_of(&id)?, &key).await?;
     Ok(Json(found.into()))
 }
 
@@ -89,7 +89,7 @@ pub(crate) async fn put_shared_value(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response> {
-    let id: SessionId = read_id("session", &id)?;
+    let id: SessionId = session_of(&id)?;
     let most = app.settings.server.max_body_bytes.min(MAX_VALUE_BYTES);
     let value = body::any_json(&headers, body, most).await?;
     let (stays, is_new) = shared::put(&app.sessions, id, &key, value, author.by().author).await?;
@@ -116,6 +116,6 @@ pub(crate) async fn delete_shared_value(
     State(app): State<App>,
     Path((id, key)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    shared::delete(&app.sessions, read_id("session", &id)?, &key).await?;
+    shared::delete(&app.sessions, session_of(&id)?, &key).await?;
     Ok(StatusCode::NO_CONTENT)
 }

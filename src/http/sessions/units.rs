@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::app::session::steer;
+use crate::domain::fault::Fault;
 use crate::domain::session::{Added, Clash};
 use crate::domain::unit::{FieldValue, Kind, Unit};
 use crate::http::body;
@@ -19,7 +20,7 @@ use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{ProblemBody, Result};
 use crate::http::sessions::given::AskedUnits;
 use crate::http::sessions::schema::{ClashDocument, UnitFields};
-use crate::http::sessions::{Changing, Told, changed, fault, faults_of_ids, id_of, refuse, session_of, shown};
+use crate::http::sessions::{Changing, Told, changed, faults_of_ids, id_of, refuse, session_of, shown};
 use crate::http::specs::documents;
 use crate::ids::SessionId;
 
@@ -174,7 +175,7 @@ pub(crate) async fn add_units(
 ) -> Result<Response> {
     let asked: AskedUnits = documents::json(&app, &headers, body).await?;
     if asked.is_empty() {
-        refuse("the units", vec![fault("", "want `units`, `pxu`, or both")])?;
+        refuse("the units", vec![Fault::new("", "want `units`, `pxu`, or both")])?;
     }
     let units = documents::apart(move || Ok(asked.read()?)).await?;
     let at = steer::add_units(&app.sessions, session_of(&id)?, units, by).await?;
@@ -251,7 +252,7 @@ pub(crate) async fn add_provider(
 ) -> Result<Response> {
     let asked: AskedProvider = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     let faults = faults_of_ids("", std::slice::from_ref(&asked.name));
-    refuse("the provider", faults.into_iter().map(|it| fault("/name", it.detail)).collect())?;
+    refuse("the provider", faults.into_iter().map(|it| Fault::new("/name", it.detail)).collect())?;
     let at = steer::add_provider(&app.sessions, session_of(&id)?, &asked.name, by).await?;
     Ok(changed(at, AddedView::from))
 }
