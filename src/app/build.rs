@@ -7,7 +7,7 @@ use crate::app::{App, AppError, Result, Write, Written, run};
 use crate::domain::run::{BuildRequest, RunRequest};
 use crate::ids::{BuildId, RunId};
 use crate::store::build::Build;
-use crate::store::run::NewRun;
+use crate::store::run::{NewRun, Terms};
 use crate::{entropy, store};
 
 /// The longest idempotency key, in bytes.
@@ -75,6 +75,7 @@ pub async fn schedule(
         capability: entropy::secret("cap"),
         now,
         tests: Vec::new(),
+        terms: Terms::default(),
     };
     let written = app.writer.write(Write::Build(Box::new((build.clone(), run)))).await?;
     app.bells.dispatch.ring();

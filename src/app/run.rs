@@ -7,7 +7,7 @@ use crate::app::{App, AppError, Result, Write, Written, progress};
 use crate::domain::conclusion::{self, BOOT};
 use crate::domain::run::{RunKind, RunRequest, RunState, TestsRequest};
 use crate::ids::RunId;
-use crate::store::run::{NewRun, PlannedTest};
+use crate::store::run::{NewRun, PlannedTest, Terms};
 use crate::{entropy, store};
 
 /// The most bytes of a name or id that a caller gives: both databases index them.
@@ -99,6 +99,7 @@ pub async fn schedule(
         capability: entropy::secret("cap"),
         now,
         tests,
+        terms: Terms::default(),
     };
     let Written::Tests(Some(held)) = app.writer.write(Write::Tests(Box::new(run))).await? else { return Ok(None) };
     app.bells.dispatch.ring();
@@ -124,6 +125,7 @@ pub fn planned_tests(request: &RunRequest) -> Vec<String> {
         RunRequest::Build(_) => Vec::new(),
         RunRequest::Boot(_) => vec![BOOT.to_owned()],
         RunRequest::Tests(request) => request.tests.clone(),
+        RunRequest::Jobs(request) => request.jobs.iter().map(|definition| definition.job.clone()).collect(),
     }
 }
 
@@ -159,6 +161,7 @@ pub async fn retry(app: &App, id: RunId) -> Result<RunId> {
             .into_iter()
             .filter_map(|(name, identity)| Some(PlannedTest { name, identity: identity.try_into().ok()? }))
             .collect(),
+        terms: run.terms,
     };
     store::run::plan(&mut tx.conn(), &[attempt]).await?;
     tx.commit().await?;

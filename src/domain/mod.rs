@@ -3,10 +3,12 @@
 //! What stands here can be replayed against golden cases, property-tested and fuzzed without a server.
 
 pub mod address;
+pub mod agent;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
 pub mod conclusion;
+pub mod definition;
 pub mod delivery;
 pub mod digest;
 pub mod fault;

@@ -121,6 +121,7 @@ impl RunView {
             RunRequest::Tests(request) | RunRequest::Boot(request) => {
                 (Some(request.collection.clone()), Some(request.device.clone()))
             }
+            RunRequest::Jobs(request) => (Some(request.collection.clone()), request.device.clone()),
         };
         Self {
             id: run.id,

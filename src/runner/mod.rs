@@ -144,6 +144,11 @@ pub trait Runner: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Whether others come to it for their work, as agents do: then nobody submits anything to it, and `submit` refuses.
+    fn pulls(&self) -> bool {
+        false
+    }
+
     /// Looks at a callback's signature, before anything else of it: whether it was verified.
     ///
     /// # Errors

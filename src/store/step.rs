@@ -44,6 +44,7 @@ pub async fn claim(
                     SELECT id FROM run
                     WHERE runner = $3 AND state = $4 AND state IN ('planned', 'submitting', 'running', 'collecting')
                         AND due_at <= $5 AND (lease_until IS NULL OR lease_until <= $5)
+                        AND (state <> 'planned' OR held IS NULL)
                     ORDER BY due_at, id LIMIT $6",
             )
             .push(SKIP_LOCKED)

@@ -40,7 +40,7 @@ pub(super) fn job(app: &App, run: &Run) -> Job {
 
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
-    if runner.not_ready().is_some() || app.breakers.why(name, app.now()).is_some() {
+    if runner.pulls() || runner.not_ready().is_some() || app.breakers.why(name, app.now()).is_some() {
         return Ok(Activation::default());
     }
     let lease = app.lease();

@@ -279,6 +279,7 @@ impl Inner {
             RunRequest::Build(request) => self.plan_build(request),
             RunRequest::Tests(request) => self.plan_tests(request).await,
             RunRequest::Boot(_) => Err(refused("the local runner boots nothing: ask it for tests")),
+            RunRequest::Jobs(_) => Err(refused("the local runner runs recipes, and no other commands")),
         }
     }
 

@@ -125,6 +125,9 @@ impl TuxSuite {
                 (build_body(build, job.client_token, callback), Effect::Repeatable)
             }
             RunRequest::Tests(tests) | RunRequest::Boot(tests) => (tests_body(tests, callback), Effect::Once),
+            RunRequest::Jobs(_) => {
+                return Err(RunnerError::Refused("TuxSuite runs tests by their names, and no commands".to_owned()));
+            }
         };
         let url = self.api.url(&[list(job)])?;
         let answer =

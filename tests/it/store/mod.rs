@@ -45,7 +45,7 @@ use testyard::store::callback::NewCallback;
 use testyard::store::delivery::NewDelivery;
 use testyard::store::lease::Lease;
 use testyard::store::result::TestResult;
-use testyard::store::run::{NewRun, PlannedTest, Run};
+use testyard::store::run::{NewRun, PlannedTest, Run, Terms};
 use testyard::store::step::End;
 use testyard::store::submission::NewSubmission;
 use testyard::store::{self, Db};
@@ -142,6 +142,7 @@ pub(crate) fn run_of(build: &Build) -> NewRun {
         capability: format!("cap_{id}"),
         now: build.created_at,
         tests: Vec::new(),
+        terms: Terms::default(),
     }
 }
 
@@ -170,6 +171,7 @@ pub(crate) fn tests_of(build_ref: &str, names: &[&str], now: DateTime<Utc>) -> N
             .iter()
             .map(|name| PlannedTest { name: (*name).into(), identity: digest(&format!("{build_ref} {name}")) })
             .collect(),
+        terms: Terms::default(),
     }
 }
 
