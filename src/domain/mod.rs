@@ -3,6 +3,7 @@
 //! What stands here can be replayed against golden cases, property-tested and fuzzed without a server.
 
 pub mod address;
+pub mod artifact;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
@@ -14,6 +15,7 @@ pub mod glob;
 pub mod graph;
 pub mod kcidb;
 pub(crate) mod lists;
+pub mod log;
 pub mod observation;
 pub mod pool;
 pub mod program;
