@@ -142,6 +142,9 @@ pub async fn close(
         stop_due_at: may_run.then_some(now),
     };
     let ended = store::step::end(conn, run.id, &end).await?;
+    if ended {
+        store::log::end(conn, run.id).await?;
+    }
     Ok(ended.then(|| report::of_run(app, run, conclusion, ending, now)))
 }
 

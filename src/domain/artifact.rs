@@ -40,7 +40,9 @@ mod tests {
             assert_eq!(check_path(good), Ok(()), "{good}");
         }
         let (long, deep) = ("x".repeat(MAX_PATH + 1), vec!["a"; MAX_DEPTH + 1].join("/"));
-        for bad in ["", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", "a\\b", "a\0b", "a\nb", &long, &deep] {
+        for bad in
+            ["", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/..", "./a", "a\\b", "a\0b", "a\nb", &long, &deep]
+        {
             let words = check_path(bad).unwrap_err();
             assert!(words.starts_with("the path of an artifact "), "{bad}: {words}");
         }

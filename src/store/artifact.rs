@@ -56,9 +56,7 @@ pub async fn insert(conn: &mut Conn<'_>, run: RunId, new: &Artifact) -> Result<b
 /// If the database refuses.
 pub async fn get(conn: &mut Conn<'_>, run: RunId, job: &str, path: &str) -> Result<Option<Artifact>> {
     let row: Option<Row> = conn
-        .query(
-            "SELECT job, path, digest, size, created_at FROM artifact WHERE run_id = $1 AND job = $2 AND path = $3",
-        )
+        .query("SELECT job, path, digest, size, created_at FROM artifact WHERE run_id = $1 AND job = $2 AND path = $3")
         .bind(run)
         .bind(job)
         .bind(path)
@@ -83,7 +81,8 @@ pub async fn list(
         query = query.push(" AND job = ").push_bind(job);
     }
     if let Some((job, path)) = &page.after {
-        query = query.push(" AND (job, path) > (").push_bind(job.as_str()).push(", ").push_bind(path.as_str()).push(")");
+        query =
+            query.push(" AND (job, path) > (").push_bind(job.as_str()).push(", ").push_bind(path.as_str()).push(")");
     }
     let rows: Vec<Row> = query.push(" ORDER BY job, path LIMIT ").push_bind(page.fetch()).fetch_all().await?;
     Ok(page.cut(rows.into_iter().map(read).collect::<Result<_>>()?))

@@ -147,6 +147,21 @@ pub async fn end(conn: &mut Conn<'_>, run: RunId) -> Result<bool> {
     conn.query("UPDATE log SET ended = $1 WHERE run_id = $2 AND NOT ended").bind(true).bind(run).execute_one().await
 }
 
+/// The last chunk of a log of this length, if it has fewer than `bytes` bytes of text.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn short(conn: &mut Conn<'_>, run: RunId, length: Length, bytes: u64) -> Result<Option<Stored>> {
+    conn.query(
+        "SELECT first_line, first_byte, lines, document FROM log_chunk WHERE run_id = $1 AND first_byte > $2
+         ORDER BY first_byte DESC LIMIT 1",
+    )
+    .bind(run)
+    .bind(signed(length.bytes).saturating_sub(signed(bytes)))
+    .fetch_optional()
+    .await
+}
+
 /// Up to `limit` chunks in their order, from the one that holds this line on.
 ///
 /// # Errors

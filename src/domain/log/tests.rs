@@ -56,7 +56,8 @@ fn a_line_is_one_line_of_bounded_length() {
 #[test]
 fn notes_are_comments_of_the_text() {
     let mut text = String::new();
-    let lines = [line("a"), Line { stream: LogStream::Note, ..line("b") }, Line { stream: LogStream::Stderr, ..line("") }];
+    let lines =
+        [line("a"), Line { stream: LogStream::Note, ..line("b") }, Line { stream: LogStream::Stderr, ..line("") }];
     for line in &lines {
         line.render(&mut text);
     }
