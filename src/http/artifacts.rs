@@ -125,7 +125,7 @@ pub(crate) async fn get_artifact(
         Part::Bytes(range) => (content::give_out_part(&contents, sha256, range.clone()).await?, Some(range)),
         Part::Outside => return Ok(ranges::outside(length)),
     };
-    let mut response = ranges::answer(Body::from_stream(given.bytes), range, length, Some(tag));
+    let mut response = ranges::answer(Body::from_stream(given.bytes), range.as_ref(), length, Some(tag));
     as_file(response.headers_mut(), path.rsplit('/').next().unwrap_or_default());
     Ok(response)
 }

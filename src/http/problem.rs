@@ -107,10 +107,16 @@ pub struct Problem {
     code: Code,
     detail: Words,
     errors: Vec<FaultBody>,
-    next: Option<u64>,
-    log_url: Option<String>,
+    more: Option<Box<More>>,
     retry_after: Option<Duration>,
     cause: Option<String>,
+}
+
+/// Members that only some kinds of problems have.
+#[derive(Clone, Debug, Default)]
+struct More {
+    next: Option<u64>,
+    log_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -188,7 +194,7 @@ impl Problem {
     }
 
     fn of(code: Code, detail: Words) -> Self {
-        Self { code, detail, errors: Vec::new(), next: None, log_url: None, retry_after: None, cause: None }
+        Self { code, detail, errors: Vec::new(), more: None, retry_after: None, cause: None }
     }
 
     /// What kind of problem it is.
@@ -219,6 +225,10 @@ impl Problem {
         self
     }
 
+    fn with(self, more: More) -> Self {
+        Self { more: Some(Box::new(more)), ..self }
+    }
+
     fn unavailable(detail: String, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(Code::Unavailable, detail) }
     }
@@ -238,8 +248,12 @@ impl From<AppError> for Problem {
                 let errors = faults.into_iter().map(|fault| FaultBody { pointer: fault.pointer, detail: fault.detail });
                 Self { errors: errors.collect(), ..Self::new(Code::Invalid, words) }
             }
-            AppError::LogGap(gap) => Self { next: Some(gap.next), ..Self::new(Code::LogGap, words) },
-            AppError::NoLog { log_url, .. } => Self { log_url, ..Self::new(Code::NotFound, words) },
+            AppError::LogGap(gap) => {
+                Self::new(Code::LogGap, words).with(More { next: Some(gap.next), ..More::default() })
+            }
+            AppError::NoLog { log_url, .. } => {
+                Self::new(Code::NotFound, words).with(More { log_url, ..More::default() })
+            }
             AppError::PreconditionFailed(_) => Self::new(Code::PreconditionFailed, words),
             AppError::Hook { .. } => Self::new(Code::HookFailed, words),
             AppError::ReadOnly(_) => Self::new(Code::ReadOnly, words),
@@ -272,14 +286,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
         let cause = self.cause.clone().unwrap_or_else(|| self.words());
+        let more = self.more.map(|more| *more).unwrap_or_default();
         let body = ProblemBody {
             r#type: format!("/problems/{}", self.code),
             title: self.code.title(),
             status: status.as_u16(),
             detail: self.detail,
             errors: self.errors,
-            next: self.next,
-            log_url: self.log_url,
+            next: more.next,
+            log_url: more.log_url,
             code: self.code,
             request_id: request_id(),
         };

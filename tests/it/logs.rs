@@ -29,11 +29,16 @@ fn line(number: usize) -> Line {
         _ => (Some("c"), LogStream::Stdout),
     };
     Line {
-        at: DateTime::from_timestamp(1_767_323_045, 0).unwrap() + TimeDelta::milliseconds(number as i64),
+        at: DateTime::from_timestamp(1_767_323_045, 0).unwrap()
+            + TimeDelta::milliseconds(i64::try_from(number).unwrap()),
         job: job.map(str::to_owned),
         stream,
         text: format!("line {number} ä\u{1F600}"),
     }
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap()
 }
 
 fn lines(count: usize) -> Vec<Line> {
@@ -43,7 +48,9 @@ fn lines(count: usize) -> Vec<Line> {
 /// The text of these lines.
 fn rendered(lines: &[Line]) -> String {
     let mut text = String::new();
-    lines.iter().for_each(|line| line.render(&mut text));
+    for line in lines {
+        line.render(&mut text);
+    }
     text
 }
 
@@ -100,14 +107,14 @@ on_both! {
         while next < LINES {
             // Pieces that overlap, come again, or leave something out.
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let (some, many) = ((random >> 33) as usize, (random >> 48) as usize);
+            let (some, many) = (size(random >> 33), size(random >> 48));
             let first = (next + some % 30).saturating_sub(20);
             let count = many % 40;
             let piece = &lines[first.min(LINES)..(first + count).min(LINES)];
             match append(&app, run, first, piece).await {
                 Ok(appended) => {
                     assert_eq!(appended, Appended { next: next.max(first + piece.len()) as u64, dropped: 0 });
-                    next = appended.next as usize;
+                    next = size(appended.next);
                 }
                 Err(AppError::LogGap(gap)) => assert_eq!((gap.first, gap.next), (first as u64, next as u64)),
                 Err(error) => panic!("{error}"),
@@ -343,7 +350,7 @@ on_both! {
         let search = format!("{path}/search");
         let found = async |query: &str| {
             let found = all(&app, &search, query).await;
-            found.iter().map(|line| line["number"].as_u64().unwrap() as usize).collect::<Vec<_>>()
+            found.iter().map(|line| size(line["number"].as_u64().unwrap())).collect::<Vec<_>>()
         };
         let wanted = |is: &dyn Fn(usize) -> bool| (0..LINES).filter(|number| is(*number)).collect::<Vec<_>>();
         assert_eq!(found("q=line%205999").await, [5_999]);

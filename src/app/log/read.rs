@@ -197,7 +197,9 @@ pub fn filtered_text(
             lines(&mut db.conn(), run, log, &wanted, from, usize::MAX).await?
         };
         let mut text = String::new();
-        lines.iter().for_each(|line| line.line.render(&mut text));
+        for line in &lines {
+            line.line.render(&mut text);
+        }
         Ok(Some((Bytes::from(text), (app, wanted, next))))
     })
 }
@@ -209,7 +211,7 @@ async fn each_chunk(conn: &mut Conn<'_>, run: RunId, mut each: impl FnMut(Chunk)
         let chunks = store::log::from_line(conn, run, at, MANY).await?;
         // The last chunk is read again if it is all there is: it begins no later than `at`.
         let new = chunks.iter().filter(|chunk| chunk.end() > at);
-        let Some(end) = new.clone().map(Stored::end).last() else { return Ok(()) };
+        let Some(end) = new.clone().map(Stored::end).next_back() else { return Ok(()) };
         for chunk in new {
             each(chunk.unpack()?);
         }

@@ -45,7 +45,7 @@ pub(crate) async fn search_run_log(
     let run: RunId = read_id("run", &id)?;
     let text =
         params.one::<String>("q")?.ok_or_else(|| refused("the query field `q`: say what is looked for".into()))?;
-    let is = |name: &str| Ok::<_, crate::http::problem::Problem>(params.flag(name)?.unwrap_or_default());
-    let sought = Sought::new(&text, is("regex")?, is("ignore_case")?)?;
+    let (is_regex, ignores_case) = (params.flag("regex")?, params.flag("ignore_case")?);
+    let sought = Sought::new(&text, is_regex.unwrap_or_default(), ignores_case.unwrap_or_default())?;
     Ok(Json(search(&app, run, sought, wanted(&params)?, from(&params)?, limit(&params)?).await?.into()))
 }

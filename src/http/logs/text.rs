@@ -23,7 +23,9 @@ pub(super) async fn text(
     if let Some(count) = tail {
         let found = read::last(app, run, &wanted, count).await?;
         let mut text = String::new();
-        found.lines.iter().for_each(|line| line.line.render(&mut text));
+        for line in &found.lines {
+            line.line.render(&mut text);
+        }
         return Ok(as_text(text.into_response()));
     }
     let log = {
@@ -45,7 +47,7 @@ pub(super) async fn text(
         Part::Outside => return Ok(ranges::outside(length.bytes)),
     };
     let bytes = read::text(app, run, range.clone().unwrap_or(0..length.bytes));
-    Ok(as_text(ranges::answer(Body::from_stream(bytes), range, length.bytes, tag)))
+    Ok(as_text(ranges::answer(Body::from_stream(bytes), range.as_ref(), length.bytes, tag)))
 }
 
 /// Says that it is text, which no browser takes for a page of ours.
