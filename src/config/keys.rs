@@ -119,6 +119,8 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("local", "recipes", Kind::Tables, &[]),
     Key::new("local", "work_dir", Kind::Text, &[]),
     Key::new("local", "max_jobs", Kind::Integer, &[]),
+    Key::new("runners", "http", Kind::Tables, &[]),
+    Key::new("runners", "subprocess", Kind::Tables, &[]),
     Key::new("runs", "max_tries", Kind::Integer, &[]),
     Key::new("runs", "retry_base_s", Kind::Integer, &[]),
     Key::new("runs", "retry_max_s", Kind::Integer, &[]),

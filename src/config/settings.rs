@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::database_url::{self, DatabaseKind};
+use super::runners::Runners;
 use super::services::{Kcidb, Local, Objects, Runs, TuxSuite};
 use super::text;
 use crate::domain::address::AllowRule;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub tuxsuite: TuxSuite,
     /// The local runner.
     pub local: Local,
+    /// Runners that are made of settings.
+    pub runners: Runners,
     /// How runs are dispatched, followed and given up.
     pub runs: Runs,
     /// Callbacks that match no run.

@@ -2,6 +2,7 @@
 //!
 //! What stands here can be replayed against golden cases, property-tested and fuzzed without a server.
 
+pub mod adapter;
 pub mod address;
 pub mod agent;
 pub mod artifact;
@@ -35,6 +36,7 @@ pub mod status;
 pub mod tap;
 pub mod tuxsuite;
 pub mod unit;
+pub mod webhook;
 pub mod words;
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod catalogue_s3;
 mod catalogue_writers;
 mod checkbox_import;
 mod collecting;
+mod conformance;
 mod crash;
 mod database_outage;
 mod delivery;
