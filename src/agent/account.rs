@@ -91,7 +91,8 @@ impl Users {
 }
 
 fn find(passwd: &str, user: &str) -> Option<Account> {
-    let numbers = user.split_once(':').and_then(|(uid, gid)| Some(Account { uid: uid.parse().ok()?, gid: gid.parse().ok()? }));
+    let numbers =
+        user.split_once(':').and_then(|(uid, gid)| Some(Account { uid: uid.parse().ok()?, gid: gid.parse().ok()? }));
     numbers.or_else(|| users(passwd).find(|(name, _)| *name == user).map(|(_, account)| account))
 }
 

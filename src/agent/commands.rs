@@ -254,7 +254,10 @@ impl Executor for Commands {
     fn refuses(&self, request: &RunRequest) -> Option<String> {
         match request {
             RunRequest::Jobs(_) => None,
-            other => Some(format!("this agent runs jobs of sessions and nothing else, and this is a run of kind `{}`", other.kind())),
+            other => Some(format!(
+                "this agent runs jobs of sessions and nothing else, and this is a run of kind `{}`",
+                other.kind()
+            )),
         }
     }
 

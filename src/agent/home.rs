@@ -146,7 +146,9 @@ impl Home {
         let free = rustix::fs::statvfs(&self.path).map_err(|error| told(error.into()))?;
         let free = free.f_bavail.saturating_mul(free.f_frsize);
         if free < LEAST_FREE {
-            return Err(format!("{free} bytes are free in the work folder, and no work is taken with less than {LEAST_FREE}"));
+            return Err(format!(
+                "{free} bytes are free in the work folder, and no work is taken with less than {LEAST_FREE}"
+            ));
         }
         journal::write(&self.path, "probe", &free).map_err(told)
     }

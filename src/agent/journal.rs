@@ -145,7 +145,12 @@ impl Journal {
 
     /// Says something in the log, of a job or of them all.
     pub fn note(&self, at: DateTime<Utc>, job: Option<&str>, text: &str) {
-        self.log([Line { at, job: job.map(str::to_owned), stream: Stream::Note, text: text.replace(['\n', '\0'], " ") }]);
+        self.log([Line {
+            at,
+            job: job.map(str::to_owned),
+            stream: Stream::Note,
+            text: text.replace(['\n', '\0'], " "),
+        }]);
     }
 
     /// Writes lines into the log. What is more than the lease takes is left out, and a last line says so.

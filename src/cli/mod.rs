@@ -85,9 +85,7 @@ pub fn main() -> ExitCode {
         Command::Catalog { command } => catalog::catalog(&command, &arguments.flags, &surroundings),
         Command::Import { command } => catalog::import(&command, &arguments.flags, &surroundings),
         Command::Export { command } => catalog::export(&command, &arguments.flags, &surroundings),
-        Command::Agent(arguments) => {
-            agent::run(&arguments, surroundings.value("PATH"), surroundings.value("RUST_LOG"))
-        }
+        Command::Agent(arguments) => agent::run(&arguments, surroundings.value("PATH"), surroundings.value("RUST_LOG")),
         Command::Spool(arguments) => spool::run(&arguments, surroundings.value("RUST_LOG")),
         Command::Openapi => match http::document().to_pretty_json() {
             Ok(document) => {

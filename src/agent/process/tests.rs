@@ -58,7 +58,8 @@ async fn run_shell(script: &str, limits: Limits) -> (End, Heard) {
 fn lives(leader: i32) -> bool {
     std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let behind: Vec<&str> = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+        let behind: Vec<&str> =
+            stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
         behind.get(2) == Some(&leader.to_string().as_str()) && behind.first() != Some(&"Z")
     })
 }
@@ -68,8 +69,10 @@ async fn a_program_is_told_what_it_may_know_and_ends_as_it_does() {
     let (end, heard) = run_shell("env | sort | grep -v ^_; pwd; echo oops >&2; exit 3", limits()).await;
     assert_eq!(end, End::Exited(3));
     let text = heard.stdout();
-    let lines: Vec<&str> =
-        text.lines().filter(|line| !["PATH=", "PWD=", "SHLVL=", "OLDPWD="].iter().any(|own| line.starts_with(own))).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !["PATH=", "PWD=", "SHLVL=", "OLDPWD="].iter().any(|own| line.starts_with(own)))
+        .collect();
     assert_eq!(lines, ["COLOUR=red", "/tmp"]);
     assert_eq!(heard.stderr, b"oops\n");
     assert_eq!(run_shell("kill -SEGV $$", limits()).await.0, End::Signaled(11));
