@@ -29,7 +29,7 @@ def run(job, environment, say):
         except OSError as error:
             return {"job": name, "how": "not_run", "message": str(error)}
     for stream, output in (("stdout", end.stdout), ("stderr", end.stderr)):
-        say(name, stream, output.decode(errors="replace").splitlines())
+        say(name, stream, output.decode(errors="replace").removesuffix("\n").split("\n") if output else [])
     how = {"how": "signaled", "signal": -end.returncode} if end.returncode < 0 else {"how": "exited", "code": end.returncode}
     return {"job": name, **how}
 def work(lease):

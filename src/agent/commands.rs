@@ -211,6 +211,8 @@ impl Commands {
                             break;
                         }
                     }
+                    // Each is forced to the disk: heartbeats are not to wait for all of them.
+                    tokio::task::yield_now().await;
                 }
             }
             Err(error) => note(&format!("its files could not be looked through: {error}")),

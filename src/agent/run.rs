@@ -75,20 +75,18 @@ impl Agent {
         tracing::info!(agent = %identity.id, name = identity.name, server = %self.options.server, "the agent is at work");
         self.tell_what_is_left(&server, signals, &mut summary).await?;
         let mut failures = 0_u32;
-        loop {
+        while !signals.drain.is_cancelled() {
             let next = self.once(&identity, &server, &executor, signals, &mut summary).await?;
             match next {
-                Next::End => return Ok(summary),
+                Next::End => break,
                 Next::Ask => failures = 0,
                 Next::Pause => {
                     failures = failures.saturating_add(1);
                     self.pause(failures, None, signals).await;
                 }
             }
-            if signals.drain.is_cancelled() {
-                return Ok(summary);
-            }
         }
+        Ok(summary)
     }
 
     /// Who the agent is: as it remembers, or as the service says now. `None` if it is told to end before that is known.

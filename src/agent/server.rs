@@ -182,13 +182,16 @@ impl Server {
                 Some(next) => Fault::Gap(next),
                 None => Fault::Refused("the server misses lines of the log and does not say which".to_owned()),
             },
-            (StatusCode::UNAUTHORIZED, _) => Fault::Unknown(words),
-            (StatusCode::FORBIDDEN, _) => Fault::Forbidden(words),
-            // Whoever answers so may answer otherwise later; so may what stands in between.
+            (StatusCode::UNAUTHORIZED, Some(_)) => Fault::Unknown(words),
+            (StatusCode::FORBIDDEN, Some(_)) => Fault::Forbidden(words),
             (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS, _) => {
                 self.away(&response, words)
             }
-            (status, _) if status.is_client_error() => Fault::Refused(format!("the server answers {status}: {words}")),
+            (StatusCode::PAYLOAD_TOO_LARGE, _) => Fault::Refused(words),
+            // Whatever stands in between and has no word of the service's to say is taken for an absence of the service.
+            (status, Some(_)) if status.is_client_error() => {
+                Fault::Refused(format!("the server answers {status}: {words}"))
+            }
             _ => self.away(&response, words),
         })
     }

@@ -58,7 +58,7 @@ async fn lines_that_the_service_has_lost_are_sent_again() {
 #[tokio::test]
 async fn what_the_service_never_takes_holds_up_nothing_else() {
     let lab = Lab::new().await;
-    let refused = || Answer::Status(422, json!({"detail": "no"}).to_string(), Vec::new());
+    let refused = || Answer::Status(422, json!({"code": "invalid", "detail": "no"}).to_string(), Vec::new());
     lab.yard.server.answer_next(LOG, refused());
     lab.yard.server.answer_next(ARTIFACT, refused());
     let mut job = script("a", "echo hi; echo 1 >one; echo 2 >two");
@@ -164,9 +164,12 @@ async fn a_lease_that_is_given_as_it_ends_is_given_back() {
 async fn one_that_is_not_known_any_more_ends_with_words() {
     let lab = Lab::new().await;
     let unknown = json!({"code": "unauthorized", "detail": "the agent was removed"}).to_string();
-    lab.yard.server.answer_next(CLAIM, Answer::Status(403, json!({"detail": "drained"}).to_string(), Vec::new()));
+    let drained = json!({"code": "forbidden", "detail": "drained"}).to_string();
+    lab.yard.server.answer_next(CLAIM, Answer::Status(403, drained, Vec::new()));
+    // A proxy's word is not the service's.
+    lab.yard.server.answer_next(CLAIM, Answer::Status(401, "<html>".to_owned(), Vec::new()));
     lab.yard.server.answer_next(CLAIM, Answer::Status(401, unknown, Vec::new()));
     let error = lab.work().await.unwrap_err();
     assert!(matches!(&error, AgentError::Unknown(words) if words.contains("the agent was removed")), "{error}");
-    assert_eq!(lab.yard.server.requests_to(CLAIM).len(), 2, "one that is drained asks again");
+    assert_eq!(lab.yard.server.requests_to(CLAIM).len(), 3, "one that is drained asks again");
 }

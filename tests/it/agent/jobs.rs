@@ -1,7 +1,13 @@
 //! What the agent makes of the jobs that it is given.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use testyard::agent::{AgentError, Summary};
+use testyard::agent::{AgentError, Executed, Executor, Journal, Stop, Summary};
+use testyard::domain::definition::{How, JobEnd};
+use testyard::domain::run::RunRequest;
 
 use super::Lab;
 use crate::support::fake_server::Answer;
@@ -185,4 +191,59 @@ async fn a_registration_is_repeated_when_its_answer_is_lost_and_not_when_it_is_r
     other.options.token_file = None;
     other.options.work_dir = other.folder.path().join("new");
     assert!(matches!(other.work().await.unwrap_err(), AgentError::NoToken(_)));
+}
+
+/// A machine that is not well at first, and breaks when the first jobs are done.
+#[derive(Debug, Default)]
+struct Frail {
+    asked: AtomicU32,
+    /// How many jobs it ends before.
+    ends: usize,
+    panics: bool,
+}
+
+impl Executor for Frail {
+    fn refuses(&self, _: &RunRequest) -> Option<String> {
+        None
+    }
+
+    fn execute<'a>(&'a self, journal: &'a Journal, _: &'a Stop) -> BoxFuture<'a, Executed> {
+        Box::pin(async move {
+            let RunRequest::Jobs(request) = &journal.lease().request else { panic!("jobs") };
+            for definition in request.jobs.iter().take(self.ends) {
+                let (job, how) = (definition.job.clone(), How::Exited { code: 0 });
+                journal.ended(JobEnd { job, how, started_at: None, duration_s: None });
+            }
+            if self.panics {
+                std::panic::resume_unwind(Box::new("on purpose"));
+            }
+            Executed::Broken("no space left".to_owned())
+        })
+    }
+
+    fn is_well(&self) -> Result<(), String> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) < 3 { Err("no disk".to_owned()) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn a_machine_that_is_broken_takes_no_work_and_gives_back_what_it_has_not_begun() {
+    let lab = Lab::new().await;
+    let jobs = json!([script("a", "true"), script("b", "true")]);
+    lab.yard.give(lease(1, &jobs));
+    let frail = Arc::new(Frail::default());
+    let summary = lab.work_by(Some(frail.clone())).await.unwrap();
+    assert_eq!(summary, Summary { released: 1, ..Summary::default() });
+    assert_eq!(frail.asked.load(Ordering::SeqCst), 4, "it asks for work once it is well");
+    assert_eq!(lab.yard.server.requests_to(CLAIM).len(), 1);
+    assert_eq!(lab.yard.told(|told| told.released.clone()), ["no space left"]);
+
+    for (panics, words) in [(false, "no space left"), (true, "the agent failed before it came to it")] {
+        let lab = Lab::new().await;
+        lab.yard.give(lease(2, &jobs));
+        let summary = lab.work_by(Some(Arc::new(Frail { ends: 1, panics, ..Frail::default() }))).await.unwrap();
+        assert_eq!(summary.told, 1);
+        let not_run = json!({"job": "b", "how": "not_run", "message": words});
+        assert_eq!(ends(&lab), [json!({"job": "a", "how": "exited", "code": 0}), not_run]);
+    }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::Value;
 use tempfile::TempDir;
-use testyard::agent::{Agent, AgentError, AgentOptions, CommandOptions, Commands, Patience, Signals, Summary, Users};
+use testyard::agent::{
+    Agent, AgentError, AgentOptions, CommandOptions, Commands, Executor, Patience, Signals, Summary, Users,
+};
 use testyard::clock::SystemClock;
 use testyard::domain::agent::Labels;
 use testyard::domain::retry::Backoff;
@@ -49,6 +51,11 @@ impl Lab {
     }
 
     async fn work(&self) -> Result<Summary, AgentError> {
+        self.work_by(None).await
+    }
+
+    /// Works by this executor, or by running commands.
+    async fn work_by(&self, executor: Option<Arc<dyn Executor>>) -> Result<Summary, AgentError> {
         let clock = Arc::new(SystemClock);
         let agent = Agent::open(self.options.clone(), clock.clone())?;
         let commands = CommandOptions {
@@ -60,7 +67,8 @@ impl Lab {
             grace: PATIENCE,
             secrets: self.secrets.clone(),
         };
-        let work = agent.run(Arc::new(Commands::new(commands, clock)), &self.signals);
+        let executor = executor.unwrap_or_else(|| Arc::new(Commands::new(commands, clock)));
+        let work = agent.run(executor, &self.signals);
         tokio::time::timeout(PATIENCE, work).await.expect("the agent ends")
     }
 
