@@ -202,7 +202,9 @@ impl Commands {
         let mut broken = None;
         match gathered {
             Ok((found, notes)) => {
-                notes.iter().for_each(|text| note(text));
+                for text in &notes {
+                    note(text);
+                }
                 for file in found {
                     if let Err(error) = journal.keep(&definition.job, &file.path, |target| file.take(target)) {
                         note(&format!("`{}` is not kept: {error}", file.path));

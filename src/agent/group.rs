@@ -44,7 +44,7 @@ fn boot() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
 }
 
-/// The 22nd field of `/proc/PID/stat` (proc_pid_stat(5)). The second, the program's name, may hold blanks and parentheses.
+/// The 22nd field of `/proc/PID/stat` (`man 5 proc_pid_stat`). The second, the program's name, may hold blanks and parentheses.
 fn started(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     let (_, behind) = stat.rsplit_once(')')?;

@@ -127,16 +127,16 @@ pub(super) async fn run(spec: &Spec<'_>, listener: &mut dyn Listener, stop: &Can
     let mut pipes = Pipes::new(child.stdout.take(), child.stderr.take());
     let mut fed = false;
     let deadline = after(spec.limits.time);
-    let (mut heard, mut printed) = (Instant::now(), 0_u64);
+    let (mut last_output, mut printed) = (Instant::now(), 0_u64);
     let ended = loop {
-        let silent = spec.limits.silence.and_then(|limit| heard.checked_add(limit));
+        let silent = spec.limits.silence.and_then(|limit| last_output.checked_add(limit));
         tokio::select! {
             biased;
             () = stop.cancelled() => break Err(End::Stopped),
             status = child.wait() => break Ok(status.map_or_else(|error| End::Broken(error.to_string()), how)),
             () = until(deadline) => break Err(End::TimedOut(spec.limits.time)),
             (output, count) = pipes.next() => {
-                heard = Instant::now();
+                last_output = Instant::now();
                 let left = spec.limits.output.saturating_sub(printed);
                 printed = printed.saturating_add(count as u64);
                 let kept = usize::try_from(left).map_or(count, |left| left.min(count));

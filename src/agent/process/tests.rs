@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Remembers what it is told, and can cancel at a word.
 #[derive(Default)]

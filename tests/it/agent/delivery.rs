@@ -43,8 +43,8 @@ async fn all_arrives_once_whatever_becomes_of_the_answers() {
 async fn lines_that_the_service_has_lost_are_sent_again() {
     let lab = Lab::new().await;
     let gate = lab.folder.path().join("gate");
-    let text = format!("seq 50; while [ ! -e {} ]; do sleep 0.05; done; seq 51 60", gate.display());
-    lab.yard.give(lease(1, &json!([script("a", &text)])));
+    let counting = format!("seq 50; while [ ! -e {} ]; do sleep 0.05; done; seq 51 60", gate.display());
+    lab.yard.give(lease(1, &json!([script("a", &counting)])));
     let test = async {
         lab.yard.until("the first lines", |told| told.log.len() >= 50).await;
         lab.yard.told(|told| told.log.truncate(20));
