@@ -89,9 +89,11 @@ impl Server {
         let catalogue = catalogue(&settings, db.clone(), Arc::clone(&clock))?;
         let specs = Specs::new(db.clone(), Arc::clone(&clock), catalogue.clone(), client.clone());
         let specs = Specs { base_url: Some(base_url.clone()), ..specs };
+        let sessions = Sessions::new(db.clone(), Arc::clone(&clock));
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
-            sessions: Sessions::new(db.clone(), Arc::clone(&clock)),
+            bells: Bells { advance: Arc::clone(&sessions.advance), ..Bells::default() },
+            sessions,
             specs,
             streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
             catalogue,
@@ -102,7 +104,6 @@ impl Server {
             breakers,
             sink,
             base_url,
-            bells: Bells::default(),
             settings,
         });
         Ok(Self { app, listener, lifecycle, tuxsuite, local })

@@ -11,6 +11,8 @@ pub mod catalogue;
 pub mod condition;
 pub mod delivery;
 pub mod error;
+pub mod execution;
+pub mod log;
 pub mod progress;
 pub mod report;
 pub mod run;
@@ -128,6 +130,8 @@ pub struct Bells {
     pub intake: Bell,
     /// Attachments are to be removed.
     pub sweep: Bell,
+    /// Runs of sessions ended, or sessions were changed that are run here.
+    pub advance: Arc<Bell>,
 }
 
 impl Deref for App {

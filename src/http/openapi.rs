@@ -14,6 +14,7 @@ use crate::domain::catalogue::class::ClassKind;
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::delivery::{DeadCause, DeliveryState};
+use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
@@ -50,6 +51,7 @@ documented!(
     Collection,
     DeadCause,
     DeliveryState,
+    ExecutionState,
     Fate,
     Flaw as "UnitFlaw",
     ItemKind,
