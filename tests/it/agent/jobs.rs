@@ -1,11 +1,12 @@
 //! What the agent makes of the jobs that it is given.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
-use testyard::agent::{AgentError, Executed, Executor, Journal, Stop, Summary};
+use testyard::agent::{AgentError, Executed, Executor, Journal, Stop, Summary, Users};
 use testyard::domain::definition::{How, JobEnd};
 use testyard::domain::run::RunRequest;
 
@@ -191,6 +192,29 @@ async fn a_registration_is_repeated_when_its_answer_is_lost_and_not_when_it_is_r
     other.options.token_file = None;
     other.options.work_dir = other.folder.path().join("new");
     assert!(matches!(other.work().await.unwrap_err(), AgentError::NoToken(_)));
+}
+
+#[tokio::test]
+async fn what_root_starts_runs_as_another_who_sees_nothing_of_the_agents() {
+    // Nobody else can become another user.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut lab = Lab::new().await;
+    lab.users = Users::new(Some("65534:65533"), false).unwrap();
+    // The folders of tests are closed to all others; where an agent works they are not.
+    std::fs::set_permissions(lab.folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    std::fs::write(lab.folder.path().join("roots"), "not the job's").unwrap();
+    let look = "id -u; echo kept >mine.log; ls ../..; ls ..; cat ../../agent.json; ls ../../leases; ln ../../../roots roots.log";
+    let mut job = script("a", look);
+    job["artifacts"] = json!(["*.log"]);
+    let mut as_root = script("b", "true");
+    as_root["command"]["user"] = json!("root");
+    lab.through(lease(1, &json!([job, as_root]))).await;
+    assert_eq!(lab.texts("stdout"), ["65534"], "{:?}", lab.texts("stderr"));
+    let kept: Vec<String> = lab.yard.told(|told| told.artifacts.keys().map(|(_, path)| path.clone()).collect());
+    assert_eq!(kept, ["mine.log"]);
+    assert_eq!(lab.results()[1]["how"], "not_run");
 }
 
 /// A machine that is not well at first, and breaks when the first jobs are done.

@@ -28,6 +28,7 @@ struct Lab {
     options: AgentOptions,
     signals: Signals,
     secrets: Vec<String>,
+    users: Users,
 }
 
 impl Lab {
@@ -47,7 +48,14 @@ impl Lab {
             backoff: Backoff { base: TimeDelta::milliseconds(10), max: TimeDelta::milliseconds(20) },
             patience: Patience { after_drain: PATIENCE, after_stop: Duration::from_millis(500) },
         };
-        Self { yard, folder, options, signals: Signals::default(), secrets: Vec::new() }
+        Self {
+            yard,
+            folder,
+            options,
+            signals: Signals::default(),
+            secrets: Vec::new(),
+            users: Users::new(None, true).unwrap(),
+        }
     }
 
     async fn work(&self) -> Result<Summary, AgentError> {
@@ -60,7 +68,7 @@ impl Lab {
         let agent = Agent::open(self.options.clone(), clock.clone())?;
         let commands = CommandOptions {
             rooms: agent.rooms(),
-            users: Users::new(None, true).unwrap(),
+            users: self.users.clone(),
             path: std::env::var_os("PATH").unwrap(),
             time: PATIENCE,
             output: 1 << 20,
