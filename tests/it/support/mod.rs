@@ -7,6 +7,7 @@ pub(crate) mod fake_s3;
 pub(crate) mod fake_server;
 pub(crate) mod fake_sink;
 pub(crate) mod fake_tuxsuite;
+pub(crate) mod fake_yard;
 pub(crate) mod golden;
 pub(crate) mod outbox;
 pub(crate) mod postgres;
