@@ -49,6 +49,7 @@ mod schema_parity;
 mod session_events;
 mod sessions;
 mod sessions_crash;
+mod soak;
 mod spec_import;
 mod specs;
 mod spool;
