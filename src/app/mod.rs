@@ -12,6 +12,7 @@ pub mod condition;
 pub mod delivery;
 pub mod error;
 pub mod progress;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod session;

@@ -13,7 +13,16 @@ const DOTENV: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.exa
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md"));
 
 /// Settings whose example is not the default: the default depends on the machine, or is empty and shows nothing.
-const EXAMPLES: [&str; 5] = ["server.state_dir", "database.url", "access.tokens", "kcidb.trees", "local.recipes"];
+const EXAMPLES: [&str; 8] = [
+    "server.state_dir",
+    "database.url",
+    "access.tokens",
+    "kcidb.trees",
+    "local.recipes",
+    "queue.max_running",
+    "queue.weights",
+    "queue.pools",
+];
 
 fn default_of(key: &Key) -> Option<Value> {
     let tree = serde_json::to_value(Settings::default()).expect("settings are JSON");

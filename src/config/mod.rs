@@ -18,6 +18,7 @@ mod documents;
 mod flags;
 mod keys;
 mod load;
+mod queue;
 mod services;
 mod settings;
 mod show;
@@ -29,6 +30,7 @@ pub use claims::Origin;
 pub use database_url::DatabaseKind;
 pub use flags::{Assignment, Flags};
 pub use load::{Loaded, Problem, Problems, load};
+pub use queue::{Pool, Queue};
 pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{
     Access, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Outbound, Scope, Server, Settings, Token, Writer,

@@ -17,6 +17,7 @@ pub mod params;
 pub mod problem;
 pub mod problems;
 pub mod providers;
+pub mod queue;
 pub mod restd;
 pub mod results;
 pub mod runs;
@@ -48,6 +49,8 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(builds::get_build))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(queue::explain_run))
+        .routes(routes!(queue::get_queue))
         .routes(routes!(results::list_results))
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery))
@@ -165,6 +168,7 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(builds::cancel_build))
         .routes(routes!(runs::retry_run))
         .routes(routes!(runs::cancel_run))
+        .routes(routes!(queue::put_priority))
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(catalogue::whole::freeze_catalogue))
         .routes(routes!(catalogue::classes::put_class))

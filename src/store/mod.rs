@@ -17,6 +17,7 @@ pub mod lease;
 pub mod page;
 pub mod provider;
 pub mod query;
+pub mod queue;
 pub mod result;
 pub mod run;
 pub mod selection;

@@ -36,6 +36,7 @@ mod process;
 mod process_commands;
 mod process_logs;
 mod providers;
+mod queue;
 mod receipts;
 mod refusals;
 mod relay;

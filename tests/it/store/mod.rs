@@ -19,6 +19,7 @@ mod laws;
 mod migrate;
 mod provider;
 mod query;
+mod queue;
 mod result;
 mod run;
 mod selection;
