@@ -244,6 +244,37 @@ on_both! {
         assert_eq!(app.asked(crate::support::fake_tuxsuite::SUBMIT_TESTS), 0, "a runner that is asked has no labels");
     }
 
+    async fn where_there_are_more_lanes_than_one_decision_reads_the_next_one_goes_on_behind_them(db: TestDb) {
+        let app = TestApp::start_with(db, |settings| {
+            narrow(settings);
+            settings.queue.max_running.clear();
+        }).await;
+        let all = app.plan_with_gpus(3).await;
+        app.settle().await;
+        assert_eq!(app.at_tuxsuite(&[&all]).await, [true]);
+        let slots = || Some(Json(BTreeMap::from([("gpu".to_owned(), 1)])));
+        let runs: Vec<_> = (0..4_100)
+            .map(|number| {
+                let mut run = tests_of("riscv:many", &[], app.app.now());
+                run.tests = vec![PlannedTest { name: "t".into(), identity: digest(&run.id.to_string()) }];
+                run.terms = Terms { project: number.to_string(), slots: slots(), ..Terms::default() };
+                run
+            })
+            .collect();
+        committed!(app.app.db, conn => run::plan(conn, &runs));
+        let last = runs.iter().map(|run| run.terms.lane()).max().unwrap();
+        let free = (0..)
+            .map(|number| Terms { project: format!("free {number}"), ..Terms::default() })
+            .find(|terms| terms.lane() > last)
+            .unwrap();
+        let free = app.plan_on(free).await;
+        app.settle().await;
+        assert_eq!(app.at_tuxsuite(&[&free]).await, [false], "its lane was not read yet");
+        assert_eq!(app.why(&free).await["exact"], false);
+        app.settle().await;
+        assert_eq!(app.at_tuxsuite(&[&free]).await, [true]);
+    }
+
     async fn what_could_never_run_is_refused_when_it_is_asked_for(db: TestDb) {
         let app = TestApp::start_with(db, narrow).await;
         let needs = |pool: &str, slots| BTreeMap::from([(pool.to_owned(), slots)]);
