@@ -41,6 +41,7 @@ mod process;
 mod process_commands;
 mod process_logs;
 mod providers;
+mod queue;
 mod receipts;
 mod refusals;
 mod relay;
