@@ -14,6 +14,7 @@ use crate::app::{self, App};
 use crate::domain::run::{BuildRequest, RunState};
 use crate::domain::status::Status;
 use crate::domain::tuxsuite::request::check_tree;
+use crate::http::access::check_priority;
 use crate::http::body;
 use crate::http::catalogue::Author;
 use crate::http::params::{Listing, Params, Path};
@@ -215,8 +216,10 @@ pub(crate) async fn create_build(
         architecture: new.architecture.unwrap_or_else(|| app.settings.tuxsuite.target_arch.clone()),
     };
     let key = idempotency_key(&headers)?;
+    let by = By { who: author.by().author, only_if: None };
     let start = match new.start {
         Some(StartOfBuild { session, how }) => {
+            check_priority(&app.settings, by.who.as_deref(), how.priority)?;
             let checked = app::execution::check(&app, session, &how.clone().read(&app)?).await;
             // A request that is repeated finds the session started.
             if let Err(error) = checked.or_else(|error| key.is_some().then_some(()).ok_or(error)) {
@@ -229,7 +232,6 @@ pub(crate) async fn create_build(
     let scheduled = app::build::schedule(&app, &new.runner, request, key).await?;
     if let Some((session, how)) = start {
         let build = scheduled.build.id;
-        let by = By { who: author.by().author, only_if: None };
         let started = app::execution::start(&app, session, how.of_build(build).read(&app)?, by).await;
         if let Err(error) = started
             && !(scheduled.replayed && is_of_build(&app, session, build).await?)

@@ -2,20 +2,19 @@
 
 use std::collections::HashSet;
 
-use crate::app::execution::begin::begin;
+use crate::app::execution::begin::{Ready, begin};
 use crate::app::execution::report::report;
 use crate::app::execution::take::{self, is_maker, report_of};
 use crate::app::session::change::{By, Turn};
-use crate::app::session::definition;
 use crate::app::session::refusal::{plan_refused, refused};
 use crate::app::{App, AppError, Result, cut, progress, run};
+use crate::domain::composition::definition::executable;
 use crate::domain::conclusion;
 use crate::domain::execution::{ExecutionState, session_outcome};
 use crate::domain::run::{RunState, TestedBuild};
 use crate::domain::session::metadata::BOOTSTRAPPING;
-use crate::domain::session::{Report, Session};
+use crate::domain::session::{Outcome, Report, Session};
 use crate::domain::status::Status;
-use crate::domain::unit::Job;
 use crate::ids::SessionId;
 use crate::store::execution::Execution;
 use crate::store::expected::Change;
@@ -28,7 +27,7 @@ const WINDOW: usize = 500;
 #[derive(Debug, Default)]
 struct Said {
     /// The jobs that can start, in the order of the run list.
-    ready: Vec<Job>,
+    ready: Vec<Ready>,
     /// The jobs without an outcome.
     todo: usize,
     /// The run list, where it is longer than what was expected.
@@ -162,7 +161,11 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
             for view in todo {
                 said.todo += 1;
                 if said.ready.len() < room && view.can_start() {
-                    said.ready.push(view.job().clone());
+                    said.ready.push(Ready {
+                        job: view.id().to_owned(),
+                        plugin: view.job().plugin.clone(),
+                        executable: executable(session, view.id()),
+                    });
                 }
             }
             if usize::try_from(known).unwrap_or_default() < session.run_list().len() {
@@ -207,7 +210,6 @@ async fn absorb(turn: &mut Turn<'_>, taken: take::Taken, execution: &Execution) 
     let jobs: Vec<String> = taken.came.iter().map(|came| came.job.clone()).collect();
     let makers = turn.apply(move |session| Ok(makers_of(session, jobs))).await?;
     let outputs = take::outputs(&mut turn.conn(), &taken, &makers).await?;
-    definition::note_spec_results(turn, execution, &taken.came).await?;
     let came = taken.came;
     turn.apply(move |session| {
         for one in came {
@@ -238,23 +240,30 @@ fn finish_bootstrap(session: &mut Session, in_hand: &HashSet<String>) -> Result<
     Ok(())
 }
 
-/// Records for jobs that cannot be run after all that they are missing, so that what depends on them does not wait.
-async fn give_up(app: &App, turn: &mut Turn<'_>, session: SessionId, hopeless: Vec<(String, String)>) -> Result<()> {
+/// Records for jobs that cannot be run after all that they are missing or left out, so that what depends on them does not
+/// wait.
+async fn give_up(
+    app: &App,
+    turn: &mut Turn<'_>,
+    session: SessionId,
+    hopeless: Vec<(String, Status, String)>,
+) -> Result<()> {
     if hopeless.is_empty() {
         return Ok(());
     }
-    let change = |(job, why): &(String, String)| Change {
+    let change = |(job, status, why): &(String, Status, String)| Change {
         job_id: job.clone(),
-        status: Some(Status::Miss),
-        reason: Some(cut(&format!("nothing can run it: {why}"), 2_000)),
+        status: Some(*status),
+        reason: Some(cut(why, 2_000)),
         run: None,
         is_reported: false,
     };
     let changes: Vec<Change> = hopeless.iter().map(change).collect();
     turn.apply(move |session| {
-        for (job, why) in hopeless {
-            let report = Report { comments: Some(why), ..Report::of(session_outcome(Status::Miss)) };
-            session.record(&job, report).map_err(refused)?;
+        for (job, status, why) in hopeless {
+            let outcome =
+                if status == Status::Skip { Outcome::SkippedDependency } else { session_outcome(status) };
+            session.record(&job, Report { comments: Some(why), ..Report::of(outcome) }).map_err(refused)?;
         }
         Ok(())
     })

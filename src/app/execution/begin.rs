@@ -6,12 +6,14 @@ use sha2::{Digest as _, Sha256};
 use sqlx::types::Json;
 
 use crate::app::build::client_token;
-use crate::app::session::definition::{self, NoDefinition, Requirements};
 use crate::app::{App, Result};
+use crate::domain::agent::Labels;
+use crate::domain::composition::definition::{Executable, NoDefinition, NoDefinitionCause};
+use crate::domain::composition::needs::Needs;
 use crate::domain::definition::Definition;
 use crate::domain::execution::Plan;
 use crate::domain::run::{JobsRequest, RunRequest, TestsRequest};
-use crate::domain::unit::Job;
+use crate::domain::status::Status;
 use crate::entropy;
 use crate::ids::RunId;
 use crate::runner::Takes;
@@ -50,11 +52,20 @@ impl Ways {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Way {
     /// By its command.
-    Command { runner: String, at_once: usize, definition: Box<Definition>, needs: Requirements },
+    Command { runner: String, at_once: usize, executable: Box<Executable> },
     /// By its name.
     Name { runner: String, at_once: usize },
     /// A person does it, or says what came of it.
     Person,
+    /// Not at all: what it waits for came to something else than it wants.
+    LeftOut(String),
+}
+
+/// The labels that an agent must have for a job that needs this.
+pub(super) fn all_labels(plan: &Plan, needs: &Needs) -> Labels {
+    let mut labels = plan.requires.clone();
+    labels.0.extend(needs.requires.0.clone());
+    labels
 }
 
 /// How a job can be run: by the first runner that can and is well, or the first that can.
@@ -63,34 +74,42 @@ pub(super) enum Way {
 /// Why none of them ever can, in words.
 pub(super) fn way_of(
     ways: &Ways,
-    definition: std::result::Result<(Definition, Requirements), NoDefinition>,
+    executable: std::result::Result<Executable, NoDefinition>,
 ) -> std::result::Result<Way, String> {
-    let (definition, why_not) = match definition {
-        Ok(definition) => (Some(definition), None),
-        Err(NoDefinition::Person) => return Ok(Way::Person),
-        Err(NoDefinition::Because(why)) => (None, Some(why)),
+    let (executable, why_not) = match executable {
+        Ok(executable) => (Some(executable), None),
+        Err(NoDefinition { cause: NoDefinitionCause::Person, .. }) => return Ok(Way::Person),
+        Err(NoDefinition { cause: NoDefinitionCause::Unwanted, reason }) => return Ok(Way::LeftOut(reason)),
+        Err(NoDefinition { reason, .. }) => (None, Some(reason)),
     };
-    let can = |runner: &&Candidate| {
-        (runner.takes.commands > 0 && definition.is_some()) || (runner.takes.names > 0 && ways.has_build)
-    };
-    let able: Vec<&Candidate> = ways.runners.iter().filter(can).collect();
+    let by_command = |runner: &Candidate| runner.takes.commands > 0 && executable.is_some();
+    let by_name = |runner: &Candidate| runner.takes.names > 0 && ways.has_build;
+    let able: Vec<&Candidate> = ways.runners.iter().filter(|runner| by_command(runner) || by_name(runner)).collect();
     let Some(chosen) = able.iter().find(|runner| runner.is_well).or(able.first()) else {
-        let by_name = ways.runners.iter().any(|runner| runner.takes.names > 0);
         let mut why = why_not.unwrap_or_else(|| "none of the runners runs commands".to_owned());
-        if by_name {
+        if ways.runners.iter().any(|runner| runner.takes.names > 0) {
             why.push_str(", and tests are run by their names for a build only, which this session does not have");
         }
         return Err(why);
     };
-    Ok(match definition {
-        Some((definition, needs)) if chosen.takes.commands > 0 => Way::Command {
-            runner: chosen.name.clone(),
-            at_once: chosen.takes.commands,
-            definition: Box::new(definition),
-            needs,
-        },
-        _ => Way::Name { runner: chosen.name.clone(), at_once: chosen.takes.names },
+    let runner = chosen.name.clone();
+    Ok(match executable {
+        Some(executable) if chosen.takes.commands > 0 => {
+            Way::Command { runner, at_once: chosen.takes.commands, executable: Box::new(executable) }
+        }
+        _ => Way::Name { runner, at_once: chosen.takes.names },
     })
+}
+
+/// A job that can start.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    /// The job.
+    pub(super) job: String,
+    /// How it runs, in Plainbox's word.
+    pub(super) plugin: Option<String>,
+    /// What is executed for it.
+    pub(super) executable: std::result::Result<Executable, NoDefinition>,
 }
 
 /// What became of jobs that can start.
@@ -100,54 +119,58 @@ pub(super) struct Begun {
     pub(super) runs: usize,
     /// The jobs that wait for a person.
     pub(super) for_people: usize,
-    /// The jobs that cannot be run after all, each with the reason.
-    pub(super) hopeless: Vec<(String, String)>,
+    /// The jobs that cannot be run after all, each with the status that this is and the reason.
+    pub(super) hopeless: Vec<(String, Status, String)>,
 }
 
 /// Jobs that one run can hold: of one runner, with the same needs, after as many attempts.
-type Group = (String, usize, bool, Requirements, i64);
+type Group = (String, usize, bool, Needs, i64);
 
 /// Plans runs of these jobs, which can start and are in no other run: at most so many, in the order of the jobs.
 pub(super) async fn begin(
     app: &App,
     conn: &mut Conn<'_>,
     execution: &Execution,
-    jobs: Vec<Job>,
+    jobs: Vec<Ready>,
     most_runs: usize,
 ) -> Result<Begun> {
     let mut begun = Begun::default();
     if jobs.is_empty() {
         return Ok(begun);
     }
-    let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
+    let ids: Vec<String> = jobs.iter().map(|ready| ready.job.clone()).collect();
     let known = store::expected::of_jobs(conn, execution.session_id, &ids).await?;
     let known: HashMap<String, Expected> = known.into_iter().map(|one| (one.job_id.clone(), one)).collect();
     let ways = Ways::of(app, &execution.plan, execution.tested.is_some());
-    let definitions = definition::of_jobs(app, conn, &jobs).await?;
     let mut groups: Vec<(Group, Vec<(String, Option<Definition>)>)> = Vec::new();
     let mut changes = Vec::new();
-    for (job, definition) in jobs.iter().zip(definitions) {
-        let attempts = known.get(&job.id).map_or(0, |one| one.attempts);
-        let (group, definition) = match way_of(&ways, definition) {
+    for Ready { job, plugin, executable } in jobs {
+        let attempts = known.get(&job).map_or(0, |one| one.attempts);
+        let (group, definition) = match way_of(&ways, executable) {
             Ok(Way::Person) => {
                 begun.for_people += 1;
-                let plugin = job.plugin.as_deref().unwrap_or("manual");
-                changes.push(waits(&job.id, format!("waits for a person to say what came of it (plugin `{plugin}`)")));
+                let plugin = plugin.as_deref().unwrap_or("manual");
+                changes.push(waits(&job, format!("waits for a person to say what came of it (plugin `{plugin}`)")));
                 continue;
             }
-            Ok(Way::Command { runner, at_once, definition, needs }) => {
-                ((runner, at_once, true, needs, attempts), Some(*definition))
+            Ok(Way::LeftOut(why)) => {
+                begun.hopeless.push((job, Status::Skip, why));
+                continue;
             }
-            Ok(Way::Name { runner, at_once }) => ((runner, at_once, false, Requirements::default(), attempts), None),
+            Ok(Way::Command { runner, at_once, executable }) => {
+                let Executable { definition, needs } = *executable;
+                ((runner, at_once, true, needs, attempts), Some(definition))
+            }
+            Ok(Way::Name { runner, at_once }) => ((runner, at_once, false, Needs::default(), attempts), None),
             Err(why) => {
-                begun.hopeless.push((job.id.clone(), why));
+                begun.hopeless.push((job, Status::Miss, format!("nothing can run it: {why}")));
                 continue;
             }
         };
         let at_once = group.1;
         match groups.iter_mut().rfind(|(other, jobs)| *other == group && jobs.len() < at_once) {
-            Some((_, jobs)) => jobs.push((job.id.clone(), definition)),
-            None => groups.push((group, vec![(job.id.clone(), definition)])),
+            Some((_, jobs)) => jobs.push((job, definition)),
+            None => groups.push((group, vec![(job, definition)])),
         }
     }
     groups.truncate(most_runs);
@@ -191,7 +214,7 @@ fn planned(
     execution: &Execution,
     runner: String,
     by_command: bool,
-    needs: Requirements,
+    needs: Needs,
     attempt: i64,
     previous_id: Option<RunId>,
     jobs: Vec<(String, Option<Definition>)>,
@@ -218,8 +241,7 @@ fn planned(
             tests: names.clone(),
         })
     };
-    let mut requires = plan.requires.clone();
-    requires.0.extend(needs.labels.0);
+    let requires = all_labels(plan, &needs);
     NewRun {
         id,
         build_id: None,

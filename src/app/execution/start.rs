@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
-use crate::app::execution::begin::{Ways, way_of};
+use crate::app::execution::begin::{Way, Ways, all_labels, way_of};
 use crate::app::session::change::{By, Turn};
-use crate::app::session::definition;
 use crate::app::session::refusal::plan_refused;
-use crate::app::{App, AppError, MAX_FAULTS, Result};
+use crate::app::{App, AppError, MAX_FAULTS, Result, queue};
+use crate::domain::composition::definition::executable;
+use crate::domain::composition::needs::Needs;
 use crate::domain::execution::{ExecutionState, MOST_ATTEMPTS, Plan};
 use crate::domain::fault::Fault;
 use crate::domain::run::TestedBuild;
@@ -48,11 +49,11 @@ pub struct Start {
 /// # Errors
 /// As [`start`].
 pub async fn check(app: &App, session: SessionId, start: &Start) -> Result<()> {
-    let plan = checked(app, start.plan.clone(), &start.project)?;
+    let start = Start { plan: checked(app, start.plan.clone(), &start.project)?, ..start.clone() };
     let mut turn = Turn::begin(&app.sessions, session, By::default()).await?;
     let checked = match store::execution::get(&mut turn.conn(), session).await? {
         Some(earlier) if !earlier.state.is_over() => Err(started_already(&earlier)),
-        _ => check_ways(app, &mut turn, &plan, true).await,
+        _ => check_ways(app, &mut turn, &start, true).await,
     };
     turn.leave();
     checked
@@ -74,8 +75,7 @@ fn started_already(earlier: &Execution) -> AppError {
 /// [`AppError::Faults`] for runners and builds that are not there, and for jobs that none of the runners could ever run.
 pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Result<Execution> {
     let who = by.who.clone();
-    let Start { plan, project, priority, build, deadline_at } = start;
-    let plan = checked(app, plan, &project)?;
+    let start = Start { plan: checked(app, start.plan.clone(), &start.project)?, ..start };
     let now = app.now();
     let mut turn = Turn::begin(&app.sessions, session, by).await?;
     if let Some(earlier) = store::execution::get(&mut turn.conn(), session).await? {
@@ -84,7 +84,7 @@ pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Resul
         }
         store::execution::delete(&mut turn.conn(), session).await?;
     }
-    let (build_id, tested) = match build {
+    let (build_id, tested) = match start.build.clone() {
         Some(For::Build(id)) => {
             if store::build::by_id(&mut turn.conn(), id).await?.is_none() {
                 return Err(fault("/build", format!("there is no build {id}")));
@@ -96,7 +96,8 @@ pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Resul
     };
     let has_build = build_id.is_some() || tested.is_some();
     turn.apply(bootstrap).await?;
-    check_ways(app, &mut turn, &plan, has_build).await?;
+    check_ways(app, &mut turn, &start, has_build).await?;
+    let Start { plan, project, priority, deadline_at, .. } = start;
     let (run_list, todo) = turn
         .apply(|session| {
             let run_list: Vec<String> = session.run_list().map(str::to_owned).collect();
@@ -176,21 +177,34 @@ fn checked(app: &App, mut plan: Plan, project: &str) -> Result<Plan> {
 }
 
 /// Refuses jobs that nothing could ever run.
-async fn check_ways(app: &App, turn: &mut Turn<'_>, plan: &Plan, has_build: bool) -> Result<()> {
-    let jobs = turn.apply(|session| Ok(session.todo().map(|view| view.job().clone()).collect::<Vec<_>>())).await?;
-    let ways = Ways::of(app, plan, has_build);
-    let mut faults = Vec::new();
-    let definitions = definition::of_jobs(app, &mut turn.conn(), &jobs).await?;
-    for (job, definition) in jobs.iter().zip(definitions) {
-        if let Err(why) = way_of(&ways, definition) {
-            faults
-                .push(Fault { pointer: "/runners".to_owned(), detail: format!("`{}` could never run: {why}", job.id) });
-            if faults.len() == MAX_FAULTS {
-                break;
-            }
-        }
-    }
+async fn check_ways(app: &App, turn: &mut Turn<'_>, start: &Start, has_build: bool) -> Result<()> {
+    let jobs = turn
+        .apply(|session| {
+            let todo = session.todo().map(|view| view.id().to_owned());
+            Ok(todo.map(|job| (executable(session, &job), job)).collect::<Vec<_>>())
+        })
+        .await?;
+    let ways = Ways::of(app, &start.plan, has_build);
+    let fault = |(executable, job): (_, String)| {
+        let possible = way_of(&ways, executable).and_then(|way| is_possible(app, start, &way));
+        let detail = format!("`{job}` could never run: {}", possible.err()?);
+        Some(Fault { pointer: "/runners".to_owned(), detail })
+    };
+    let faults = jobs.into_iter().filter_map(fault).take(MAX_FAULTS).collect();
     AppError::refuse("the session's jobs", faults)
+}
+
+/// Whether the queue of the runner could ever let it through.
+fn is_possible(app: &App, start: &Start, way: &Way) -> std::result::Result<(), String> {
+    let nothing = Needs::default();
+    let (runner, needs) = match way {
+        Way::Command { runner, executable, .. } => (runner, &executable.needs),
+        Way::Name { runner, .. } => (runner, &nothing),
+        Way::Person | Way::LeftOut(_) => return Ok(()),
+    };
+    let labels = all_labels(&start.plan, needs);
+    queue::check_possible(app, runner, &start.project, start.priority, &labels, &needs.slots)
+        .map_err(|error| error.to_string())
 }
 
 /// Has the jobs of the bootstrap run first, where the session's test plans have any that have not run: what they tell makes

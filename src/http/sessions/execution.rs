@@ -16,6 +16,7 @@ use crate::domain::agent::Labels;
 use crate::domain::execution::{ExecutionState, Plan};
 use crate::domain::run::TestedBuild;
 use crate::domain::status::Status;
+use crate::http::access::check_priority;
 use crate::http::body;
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
@@ -54,7 +55,7 @@ pub struct AskedStart {
     /// Who shares the runners with others.
     project: String,
     /// Higher goes first.
-    priority: i64,
+    pub priority: i64,
     /// After how many seconds what has not come is MISS.
     deadline_s: Option<u64>,
 }
@@ -217,6 +218,7 @@ pub(super) async fn standing(app: &App, session: SessionId) -> Result<ExecutionV
     responses(
         (status = 201, description = "It is run from now on", body = ExecutionView),
         (status = 400, description = "Not JSON; the condition cannot be read", body = ProblemBody),
+        (status = 403, description = "The token may not ask for so high a priority", body = ProblemBody),
         (status = 404, description = "There is no such session", body = ProblemBody),
         (status = 409, description = "It was started and is not over", body = ProblemBody),
         (status = 412, description = "Another version stands", body = ProblemBody),
@@ -233,6 +235,7 @@ pub(crate) async fn start_session(
     body: Body,
 ) -> Result<Response> {
     let asked: AskedStart = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
+    check_priority(&app.settings, by.who.as_deref(), asked.priority)?;
     let session = session_of(&id)?;
     execution::start(&app, session, asked.read(&app)?, by).await?;
     Ok((StatusCode::CREATED, Json(standing(&app, session).await?)).into_response())
