@@ -7,6 +7,7 @@ pub mod agent;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
+pub mod composition;
 pub mod conclusion;
 pub mod definition;
 pub mod delivery;

@@ -13,6 +13,7 @@ use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::class::ClassKind;
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::outcome::Outcome;
+use crate::domain::composition::definition::NoDefinitionCause;
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
@@ -54,6 +55,7 @@ documented!(
     Flaw as "UnitFlaw",
     ItemKind,
     Moment as "SelectionMoment",
+    NoDefinitionCause,
     ObjectKind,
     Outcome,
     PlanPart,

@@ -8,6 +8,7 @@
 
 pub mod change;
 pub mod checkbox;
+pub mod definition;
 pub mod event;
 pub mod kept;
 pub mod look;
@@ -19,6 +20,7 @@ pub mod result;
 pub mod shared;
 pub mod source;
 pub mod steer;
+pub mod what;
 
 use std::sync::Arc;
 
