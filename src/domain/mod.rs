@@ -9,6 +9,7 @@ pub mod artifact;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
+pub mod composition;
 pub mod conclusion;
 pub mod definition;
 pub mod delivery;

@@ -13,6 +13,7 @@ use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::class::ClassKind;
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::outcome::Outcome;
+use crate::domain::composition::definition::NoDefinitionCause;
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
@@ -58,6 +59,7 @@ documented!(
     ItemKind,
     LogStream,
     Moment as "SelectionMoment",
+    NoDefinitionCause,
     ObjectKind,
     Outcome,
     PlanPart,

@@ -226,6 +226,7 @@ const CASES: &[Case] = &[
     case("GET /api/v1/selections/{tag}/difference", "GET /api/v1/selections/ghost/difference?before=x", 404, "ghost"),
     case("POST /api/v1/selections/{tag}/refresh", "POST /api/v1/selections/ghost/refresh", 404, "ghost"),
     with("POST /api/v1/sessions", br#"{"units": [7]}"#, 422, "/units/0"),
+    with("POST /api/v1/sessions", br#"{"what": {"selection": "ghost"}}"#, 422, "there is no selection `ghost`"),
     with("POST /api/v1/sessions/import", b"[]", 415, "application/x-tar"),
     case("GET /api/v1/sessions/{id}/export", "GET /api/v1/sessions/ses_7/export", 404, "ses_7"),
     case("GET /api/v1/sessions", "GET /api/v1/sessions?cursor=x", 400, "cursor"),

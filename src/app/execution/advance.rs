@@ -261,8 +261,7 @@ async fn give_up(
     let changes: Vec<Change> = hopeless.iter().map(change).collect();
     turn.apply(move |session| {
         for (job, status, why) in hopeless {
-            let outcome =
-                if status == Status::Skip { Outcome::SkippedDependency } else { session_outcome(status) };
+            let outcome = if status == Status::Skip { Outcome::SkippedDependency } else { session_outcome(status) };
             session.record(&job, Report { comments: Some(why), ..Report::of(outcome) }).map_err(refused)?;
         }
         Ok(())

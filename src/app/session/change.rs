@@ -6,8 +6,10 @@ use crate::app::condition::OnlyIf;
 use crate::app::session::Sessions;
 use crate::app::session::kept::Held;
 use crate::app::{AppError, Result, blocking, cut};
-use crate::domain::execution;
+use crate::domain::composition::fields::SPEC;
+use crate::domain::composition::results::{Came, session_name, spec_results_of, status_of};
 use crate::domain::session::{Changes, HistoryRow, Misfit, Report, Session};
+use crate::domain::spec_result::result::SpecResult;
 use crate::ids::SessionId;
 use crate::store;
 use crate::store::expected::Change as Noted;
@@ -137,6 +139,8 @@ pub struct Turn<'s> {
     tx: Tx,
     who: Option<String>,
     has_changed: bool,
+    /// Results of specs that came with those of their jobs. They are recorded last, for that everybody waits.
+    spec_results: Vec<SpecResult>,
 }
 
 impl<'s> Turn<'s> {
@@ -157,7 +161,17 @@ impl<'s> Turn<'s> {
             put_back(sessions, id, &mut slot, Held { stand, session });
             return Err(error);
         }
-        Ok(Self { sessions, id, slot, session: Some(session), stand, tx, who: by.who, has_changed: false })
+        Ok(Self {
+            sessions,
+            id,
+            slot,
+            session: Some(session),
+            stand,
+            tx,
+            who: by.who,
+            has_changed: false,
+            spec_results: Vec::new(),
+        })
     }
 
     /// The transaction, for what is written together with the session.
@@ -196,6 +210,7 @@ impl<'s> Turn<'s> {
         };
         store::session::write(&mut self.tx.conn(), change, &changes).await?;
         self.note(&changes).await?;
+        self.note_specs(&session, &changes).await?;
         self.stand = stand;
         self.session = Some(session);
         self.has_changed = true;
@@ -208,7 +223,8 @@ impl<'s> Turn<'s> {
             let outcome = row.report.outcome.as_ref()?;
             Some(Noted {
                 job_id: row.job.clone(),
-                status: Some(execution::status_of(outcome)),
+                // What nobody has decided has not come.
+                status: Some(status_of(outcome)?),
                 reason: why(&row.report).map(|why| cut(&why, 2_000)),
                 run: None,
                 is_reported: false,
@@ -221,12 +237,29 @@ impl<'s> Turn<'s> {
         Ok(store::expected::note(&mut self.tx.conn(), self.id, &came, self.sessions.now()).await?)
     }
 
+    /// What came of jobs that were made of specs came of the specs.
+    async fn note_specs(&mut self, session: &Session, changes: &Changes) -> Result<()> {
+        let of_spec = |job: &&str| session.job(job).is_some_and(|view| view.job().unit.text(SPEC).is_some());
+        let mut jobs: Vec<&str> = changes.history.iter().map(|row| row.job.as_str()).filter(of_spec).collect();
+        jobs.dedup();
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let made = store::session::get(&mut self.tx.conn(), self.id.0).await?.ok_or_else(|| no_such(self.id))?;
+        let name = session_name(&self.id.to_string(), made.created_at);
+        let finished_at = self.sessions.now();
+        let came: Vec<Came<'_>> = jobs.into_iter().map(|job| Came { job, how: None, finished_at }).collect();
+        self.spec_results.extend(spec_results_of(&name, session, &came));
+        Ok(())
+    }
+
     /// Makes all that was changed durable; the version that the session stands at now.
     ///
     /// # Errors
     /// If the database refuses: then nothing has changed.
     pub async fn commit(self) -> Result<i64> {
-        let Self { sessions, id, mut slot, session, stand, tx, has_changed, .. } = self;
+        let Self { sessions, id, mut slot, session, stand, mut tx, has_changed, spec_results, .. } = self;
+        store::spec_result::record(&mut tx.conn(), &spec_results, sessions.now()).await?;
         tx.commit().await?;
         if let Some(session) = session {
             put_back(sessions, id, &mut slot, Held { stand, session });

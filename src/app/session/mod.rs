@@ -8,7 +8,6 @@
 
 pub mod change;
 pub mod checkbox;
-pub mod definition;
 pub mod event;
 pub mod kept;
 pub mod look;
@@ -20,6 +19,7 @@ pub mod result;
 pub mod shared;
 pub mod source;
 pub mod steer;
+pub mod what;
 
 use std::sync::Arc;
 

@@ -19,6 +19,7 @@ pub mod results;
 pub mod schema;
 pub mod shared;
 pub mod units;
+pub mod what;
 
 use axum::Json;
 use axum::extract::FromRequestParts;
