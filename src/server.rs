@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::catalogue::Catalogue;
+use crate::app::log::Logs;
 use crate::app::session::Sessions;
 use crate::app::shelf::Shelf;
 use crate::app::spec::Specs;
@@ -93,6 +94,7 @@ impl Server {
             writer: Writer::start(&db, options),
             sessions: Sessions::new(db.clone(), Arc::clone(&clock)),
             specs,
+            logs: Logs::default(),
             streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
             catalogue,
             db,

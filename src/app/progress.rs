@@ -145,6 +145,9 @@ pub async fn close(
     if ended && run.terms.session_id.is_some() {
         store::run::conclude(conn, run.id, &conclusion.tests).await?;
     }
+    if ended {
+        store::log::end(conn, run.id).await?;
+    }
     Ok(ended.then(|| report::of_run(app, run, conclusion, ending, now)))
 }
 

@@ -150,6 +150,11 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("objects", "region", Kind::Text, &["AWS_REGION"]),
     Key::new("objects", "access_key_id", Kind::Text, &["AWS_ACCESS_KEY_ID"]),
     Key::new("objects", "secret_access_key", Kind::Secret, &["AWS_SECRET_ACCESS_KEY"]),
+    Key::new("logs", "max_bytes", Kind::Integer, &[]),
+    Key::new("logs", "max_lines", Kind::Integer, &[]),
+    Key::new("artifacts", "max_bytes", Kind::Integer, &[]),
+    Key::new("artifacts", "max_run_bytes", Kind::Integer, &[]),
+    Key::new("artifacts", "max_files", Kind::Integer, &[]),
 ];
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub use flags::{Assignment, Flags};
 pub use load::{Loaded, Problem, Problems, load};
 pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{
-    Access, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Outbound, Scope, Server, Settings, Token, Writer,
+    Access, Artifacts, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Logs, Outbound, Scope, Server, Settings,
+    Token, Writer,
 };
 pub use show::{show_json, show_toml};
 pub use surroundings::Surroundings;

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod agent;
+pub mod artifact;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
@@ -16,6 +17,7 @@ pub mod glob;
 pub mod graph;
 pub mod kcidb;
 pub(crate) mod lists;
+pub mod log;
 pub mod observation;
 pub mod pool;
 pub mod program;

@@ -15,6 +15,7 @@ use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::kcidb::object::ObjectKind;
+use crate::domain::log::LogStream;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::spec_result::status as spec_result;
@@ -53,6 +54,7 @@ documented!(
     Fate,
     Flaw as "UnitFlaw",
     ItemKind,
+    LogStream,
     Moment as "SelectionMoment",
     ObjectKind,
     Outcome,

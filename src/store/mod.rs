@@ -4,6 +4,7 @@
 //! statement is written once, in the subset that both databases speak; where they must differ it carries one text for
 //! each (see [`query::Sql`]).
 
+pub mod artifact;
 pub mod build;
 pub mod callback;
 pub mod canary;
@@ -14,6 +15,7 @@ pub mod db;
 pub mod delivery;
 pub mod error;
 pub mod lease;
+pub mod log;
 pub mod page;
 pub mod provider;
 pub mod query;

@@ -3,6 +3,7 @@
 
 mod access;
 mod architecture;
+mod artifacts;
 mod attempts;
 mod bad_input;
 mod bridge_bugs;
@@ -28,6 +29,7 @@ mod idempotency;
 mod intake;
 mod intake_golden;
 mod journey;
+mod logs;
 mod openapi;
 mod outbox;
 mod patience;
