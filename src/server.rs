@@ -90,9 +90,11 @@ impl Server {
         let catalogue = catalogue(&settings, db.clone(), Arc::clone(&clock))?;
         let specs = Specs::new(db.clone(), Arc::clone(&clock), catalogue.clone(), client.clone());
         let specs = Specs { base_url: Some(base_url.clone()), ..specs };
+        let sessions = Sessions::new(db.clone(), Arc::clone(&clock));
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
-            sessions: Sessions::new(db.clone(), Arc::clone(&clock)),
+            bells: Bells { advance: Arc::clone(&sessions.advance), ..Bells::default() },
+            sessions,
             specs,
             logs: Logs::default(),
             streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
@@ -104,7 +106,6 @@ impl Server {
             breakers,
             sink,
             base_url,
-            bells: Bells::default(),
             settings,
         });
         Ok(Self { app, listener, lifecycle, tuxsuite, local })

@@ -13,6 +13,7 @@ pub mod condition;
 pub mod content;
 pub mod delivery;
 pub mod error;
+pub mod execution;
 pub mod log;
 pub mod progress;
 pub mod report;
@@ -133,6 +134,8 @@ pub struct Bells {
     pub intake: Bell,
     /// Attachments are to be removed.
     pub sweep: Bell,
+    /// Runs of sessions ended, or sessions were changed that are run here.
+    pub advance: Arc<Bell>,
 }
 
 impl Deref for App {

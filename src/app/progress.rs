@@ -142,8 +142,12 @@ pub async fn close(
         stop_due_at: may_run.then_some(now),
     };
     let ended = store::step::end(conn, run.id, &end).await?;
-    if ended && run.terms.session_id.is_some() {
+    if let Some(session) = run.terms.session_id.filter(|_| ended) {
         store::run::conclude(conn, run.id, &conclusion.tests).await?;
+        store::execution::wake(conn, session, now).await?;
+    }
+    if let Some(build) = run.build_id.filter(|_| ended) {
+        store::execution::wake_of_build(conn, build, now).await?;
     }
     if ended {
         store::log::end(conn, run.id).await?;

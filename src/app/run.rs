@@ -192,6 +192,7 @@ pub async fn cancel(app: &App, id: RunId) -> Result<()> {
     tx.commit().await?;
     app.bells.stop.ring();
     app.bells.deliver.ring();
+    app.bells.advance.ring();
     Ok(())
 }
 

@@ -12,6 +12,7 @@ pub mod conclusion;
 pub mod definition;
 pub mod delivery;
 pub mod digest;
+pub mod execution;
 pub mod fault;
 pub mod glob;
 pub mod graph;

@@ -14,6 +14,7 @@ use crate::domain::catalogue::class::ClassKind;
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::delivery::{DeadCause, DeliveryState};
+use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::log::LogStream;
 use crate::domain::result::{ResultSource, SubmissionState};
@@ -51,6 +52,7 @@ documented!(
     Collection,
     DeadCause,
     DeliveryState,
+    ExecutionState,
     Fate,
     Flaw as "UnitFlaw",
     ItemKind,

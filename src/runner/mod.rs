@@ -134,6 +134,15 @@ impl RunnerError {
     }
 }
 
+/// What a runner takes with one run: how many at most; 0 where it takes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Tests by their names, for a build.
+    pub names: usize,
+    /// Jobs by their commands.
+    pub commands: usize,
+}
+
 /// An adapter to one runner.
 pub trait Runner: Debug + Send + Sync + 'static {
     /// Its name in requests, settings and logs.
@@ -142,6 +151,11 @@ pub trait Runner: Debug + Send + Sync + 'static {
     /// Why the runner cannot be asked for anything, in words that say what to set; `None` if it can.
     fn not_ready(&self) -> Option<String> {
         None
+    }
+
+    /// What it takes with one run of a session's jobs.
+    fn takes(&self) -> Takes {
+        Takes { names: 100, commands: 0 }
     }
 
     /// Whether others come to it for their work, as agents do: then nobody submits anything to it, and `submit` refuses.

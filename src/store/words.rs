@@ -7,6 +7,7 @@ use sqlx::{Database, Decode, Encode, Postgres, Sqlite, Type};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::delivery::{DeadCause, DeliveryState};
+use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
@@ -52,6 +53,7 @@ stored_as_text!(
     Category,
     DeadCause,
     DeliveryState,
+    ExecutionState,
     ItemKind,
     ObjectKind,
     ResultSource,

@@ -201,6 +201,7 @@ pub(super) async fn give_up(app: &App, lease: Lease, run: &Run, why: &str) -> Re
     progress::end(app, conn, &run, &conclusion, &Ending::finished(), app.now()).await?;
     tx.commit().await?;
     app.bells.deliver.ring();
+    app.bells.advance.ring();
     app.bells.stop.ring();
     Ok(())
 }

@@ -7,6 +7,7 @@
 //! A driver activates its task when its bell rings, when a row falls due, and from time to time in case another process
 //! left work. Each runner has tasks of its own, so that a slow one delays no other.
 
+mod advance;
 mod collect;
 mod deliver;
 mod dispatch;
@@ -65,6 +66,8 @@ pub enum Task {
     Intake,
     /// Removes attachments that no item names.
     Sweep,
+    /// Runs sessions: takes in what came of their runs, and plans what can start.
+    Advance,
 }
 
 /// What an activation did.
@@ -80,7 +83,7 @@ impl Task {
     /// All tasks of a process.
     #[must_use]
     pub fn all(app: &App) -> Vec<Self> {
-        let mut tasks = vec![Self::Inbox, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep];
+        let mut tasks = vec![Self::Inbox, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep, Self::Advance];
         for runner in app.runners.names() {
             tasks.extend([Self::Dispatch, Self::Poll, Self::Collect, Self::Stop].map(|task| task(runner.to_owned())));
         }
@@ -98,6 +101,7 @@ impl Task {
             Self::Receipts => app.bells.receipts.listen(),
             Self::Intake => app.bells.intake.listen(),
             Self::Sweep => app.bells.sweep.listen(),
+            Self::Advance => app.bells.advance.listen(),
         }
     }
 
@@ -116,6 +120,7 @@ impl Task {
             Self::Receipts => receipts::activate(app).await,
             Self::Intake => intake::activate(app).await,
             Self::Sweep => sweep::activate(app).await,
+            Self::Advance => advance::activate(app).await,
         }
     }
 }

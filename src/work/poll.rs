@@ -118,7 +118,10 @@ async fn observe(app: &App, run: &Run, observation: &Observation, now: DateTime<
     tx.commit().await?;
     match progress {
         Progress::Collecting => app.bells.collect.ring(),
-        Progress::Finished => app.bells.deliver.ring(),
+        Progress::Finished => {
+            app.bells.deliver.ring();
+            app.bells.advance.ring();
+        }
         _ => {}
     }
     Ok(progress)

@@ -5,12 +5,14 @@ use tokio::sync::OwnedMutexGuard;
 use crate::app::condition::OnlyIf;
 use crate::app::session::Sessions;
 use crate::app::session::kept::Held;
-use crate::app::{AppError, Result, blocking};
-use crate::domain::session::{Misfit, Session};
+use crate::app::{AppError, Result, blocking, cut};
+use crate::domain::execution;
+use crate::domain::session::{Changes, HistoryRow, Misfit, Session};
 use crate::ids::SessionId;
 use crate::store;
-use crate::store::Conn;
+use crate::store::expected::Change as Noted;
 use crate::store::session::{Change, Loaded, Stand};
+use crate::store::{Conn, Tx};
 
 /// What a session was asked, or made to do, and the version that it stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +106,131 @@ pub(super) async fn ask<T: Send + 'static>(
     Ok(At { version, value: answer? })
 }
 
-/// Changes a session. What is refused changes nothing; what changes nothing makes no version.
+/// A session that is being changed, in one transaction: nobody else changes it before [`Turn::commit`], and without that
+/// nothing has changed.
+#[derive(Debug)]
+pub struct Turn<'s> {
+    sessions: &'s Sessions,
+    id: SessionId,
+    slot: Guard,
+    /// Empty once something was refused half-way: the next to come reads the session anew.
+    session: Option<Session>,
+    stand: Stand,
+    tx: Tx,
+    who: Option<String>,
+    has_changed: bool,
+}
+
+impl<'s> Turn<'s> {
+    /// Begins to change a session: whoever else wants to waits.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`]; [`AppError::PreconditionFailed`] if it does not stand at the version that the caller has seen.
+    pub async fn begin(sessions: &'s Sessions, id: SessionId, by: By) -> Result<Self> {
+        // In this process changes of a session queue here and not in the pool of connections.
+        let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
+        let mut tx = sessions.db.begin().await?;
+        let Some(stand) = store::session::lock(&mut tx.conn(), id.0).await? else {
+            sessions.kept.forget(id.0);
+            return Err(no_such(id));
+        };
+        let Held { session, .. } = current(&mut tx.conn(), id, stand, slot.take()).await?;
+        if let Err(error) = check_version(stand.version, by.only_if) {
+            put_back(sessions, id, &mut slot, Held { stand, session });
+            return Err(error);
+        }
+        Ok(Self { sessions, id, slot, session: Some(session), stand, tx, who: by.who, has_changed: false })
+    }
+
+    /// The transaction, for what is written together with the session.
+    pub fn conn(&mut self) -> Conn<'_> {
+        self.tx.conn()
+    }
+
+    /// Changes the session, and writes what has changed: a version, unless nothing has.
+    ///
+    /// # Errors
+    /// What the operation is refused for.
+    pub async fn apply<T: Send + 'static>(
+        &mut self,
+        operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut session = self.session.take().ok_or_else(|| no_such(self.id))?;
+        let (session, changes, answer) = blocking(move || {
+            let answer = operation(&mut session);
+            let changes = session.take_changes();
+            Ok((session, changes, answer))
+        })
+        .await?;
+        if changes.is_empty() {
+            self.session = Some(session);
+            return answer;
+        }
+        // What was refused half-way is not kept.
+        let value = answer?;
+        let stand = Stand { version: self.stand.version + 1, ..self.stand };
+        let change = Change {
+            id: self.id.0,
+            version: stand.version,
+            life: stand.life,
+            now: self.sessions.now(),
+            by: self.who.as_deref(),
+        };
+        store::session::write(&mut self.tx.conn(), change, &changes).await?;
+        self.note(&changes).await?;
+        self.stand = stand;
+        self.session = Some(session);
+        self.has_changed = true;
+        Ok(value)
+    }
+
+    /// What is expected of the session has come, whoever brought it.
+    async fn note(&mut self, changes: &Changes) -> Result<()> {
+        let came = |row: &HistoryRow| {
+            let outcome = row.report.outcome.as_ref()?;
+            Some(Noted {
+                job_id: row.job.clone(),
+                status: Some(execution::status_of(outcome)),
+                reason: row.report.comments.as_deref().map(|comments| cut(comments, 2_000)),
+                run: None,
+                is_reported: false,
+            })
+        };
+        let came: Vec<Noted> = changes.history.iter().filter_map(came).collect();
+        if came.is_empty() || store::execution::get(&mut self.tx.conn(), self.id).await?.is_none() {
+            return Ok(());
+        }
+        Ok(store::expected::note(&mut self.tx.conn(), self.id, &came, self.sessions.now()).await?)
+    }
+
+    /// Makes all that was changed durable; the version that the session stands at now.
+    ///
+    /// # Errors
+    /// If the database refuses: then nothing has changed.
+    pub async fn commit(self) -> Result<i64> {
+        let Self { sessions, id, mut slot, session, stand, tx, has_changed, .. } = self;
+        tx.commit().await?;
+        if let Some(session) = session {
+            put_back(sessions, id, &mut slot, Held { stand, session });
+        }
+        if has_changed {
+            sessions.tell(id);
+        }
+        Ok(stand.version)
+    }
+
+    /// Gives the session back as it was found, if nothing has been changed.
+    pub fn leave(mut self) {
+        if !self.has_changed
+            && let Some(session) = self.session.take()
+        {
+            put_back(self.sessions, self.id, &mut self.slot, Held { stand: self.stand, session });
+        }
+    }
+}
+
+/// Changes a session. What is refused changes nothing; what changes nothing makes no version. An execution of the session
+/// looks at it afterwards.
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::PreconditionFailed`] if it does not stand at the version that the caller has seen;
@@ -115,38 +241,25 @@ pub(super) async fn change<T: Send + 'static>(
     by: By,
     operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
 ) -> Result<At<T>> {
-    // In this process changes of a session queue here and not in the pool of connections.
-    let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
-    let mut tx = sessions.db.begin().await?;
-    let Some(stand) = store::session::lock(&mut tx.conn(), id.0).await? else {
-        sessions.kept.forget(id.0);
-        return Err(no_such(id));
+    let mut turn = Turn::begin(sessions, id, by).await?;
+    let value = match turn.apply(operation).await {
+        Ok(value) => value,
+        Err(error) => {
+            turn.leave();
+            return Err(error);
+        }
     };
-    let Held { mut session, .. } = current(&mut tx.conn(), id, stand, slot.take()).await?;
-    if let Err(error) = check_version(stand.version, by.only_if) {
-        put_back(sessions, id, &mut slot, Held { stand, session });
-        return Err(error);
+    if !turn.has_changed {
+        let version = turn.stand.version;
+        turn.leave();
+        return Ok(At { version, value });
     }
-    let (session, changes, answer) = blocking(move || {
-        let answer = operation(&mut session);
-        let changes = session.take_changes();
-        Ok((session, changes, answer))
-    })
-    .await?;
-    if changes.is_empty() {
-        put_back(sessions, id, &mut slot, Held { stand, session });
-        return Ok(At { version: stand.version, value: answer? });
+    let is_run_here = store::execution::wake(&mut turn.conn(), id, sessions.now()).await?;
+    let version = turn.commit().await?;
+    if is_run_here {
+        sessions.advance.ring();
     }
-    // What was refused half-way is not kept: the next to come reads the session anew.
-    let value = answer?;
-    let stand = Stand { version: stand.version + 1, ..stand };
-    let change =
-        Change { id: id.0, version: stand.version, life: stand.life, now: sessions.now(), by: by.who.as_deref() };
-    store::session::write(&mut tx.conn(), change, &changes).await?;
-    tx.commit().await?;
-    put_back(sessions, id, &mut slot, Held { stand, session });
-    sessions.tell(id);
-    Ok(At { version: stand.version, value })
+    Ok(At { version, value })
 }
 
 /// Keeps a session that was made here.

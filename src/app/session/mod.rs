@@ -8,13 +8,14 @@
 
 pub mod change;
 pub mod checkbox;
+pub mod definition;
 pub mod event;
 pub mod kept;
 pub mod look;
 pub mod make;
 pub mod portable;
 pub mod provider;
-mod refusal;
+pub(crate) mod refusal;
 pub mod result;
 pub mod shared;
 pub mod source;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
+use crate::app::Bell;
 use crate::clock::Clock;
 use crate::ids::SessionId;
 use crate::store::Db;
@@ -45,13 +47,15 @@ pub struct Sessions {
     pub kept: Kept,
     /// Tells which sessions were changed by this process.
     news: broadcast::Sender<SessionId>,
+    /// Tells whoever runs sessions that one was changed.
+    pub advance: Arc<Bell>,
 }
 
 impl Sessions {
     /// The sessions of a database.
     #[must_use]
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, kept: Kept::default(), news: broadcast::Sender::new(NEWS) }
+        Self { db, clock, kept: Kept::default(), news: broadcast::Sender::new(NEWS), advance: Arc::default() }
     }
 
     /// Now.

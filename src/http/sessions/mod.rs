@@ -3,6 +3,7 @@
 pub mod controllers;
 pub mod ending;
 pub mod events;
+pub mod execution;
 pub mod given;
 pub mod history;
 pub mod jobs;
