@@ -29,7 +29,7 @@ pub use claims::Origin;
 pub use database_url::DatabaseKind;
 pub use flags::{Assignment, Flags};
 pub use load::{Loaded, Problem, Problems, load};
-pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
+pub use services::{Agents, Kcidb, Local, Objects, OnLost, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{
     Access, Artifacts, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Logs, Outbound, Scope, Server, Settings,
     Token, Writer,

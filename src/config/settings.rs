@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::database_url::{self, DatabaseKind};
-use super::services::{Kcidb, Local, Objects, Runs, TuxSuite};
+use super::services::{Agents, Kcidb, Local, Objects, Runs, TuxSuite};
 use super::text;
 use crate::domain::address::AllowRule;
 use crate::domain::words::words;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub tuxsuite: TuxSuite,
     /// The local runner.
     pub local: Local,
+    /// Agents: programs in labs that ask for work.
+    pub agents: Agents,
     /// How runs are dispatched, followed and given up.
     pub runs: Runs,
     /// Callbacks that match no run.

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod agent;
+pub mod agent_lease;
 pub mod artifact;
 pub mod callback;
 pub mod canary;
