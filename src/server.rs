@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::app::agent::desk::Desk;
 use crate::app::catalogue::Catalogue;
 use crate::app::log::Logs;
 use crate::app::session::Sessions;
@@ -25,6 +26,7 @@ use crate::lifecycle::{Ending, Lifecycle};
 use crate::net::client::Client;
 use crate::objects::Objects;
 use crate::runner::Runners;
+use crate::runner::agents::Agents;
 use crate::runner::breaker::{BreakerSettings, Breakers};
 use crate::runner::http::Http;
 use crate::runner::local::{LocalOptions, LocalRunner, Recipe, TestRecipe};
@@ -68,7 +70,8 @@ impl Server {
         let client = Client::new(settings.outbound.allow.clone())?;
         let tuxsuite = Arc::new(tuxsuite(&settings, client.clone(), Arc::clone(&clock))?);
         let local = local(&settings, client.clone(), Arc::clone(&clock))?;
-        let mut runners = Runners::default().with(Arc::clone(&tuxsuite) as _);
+        let agents = Agents::new(db.clone(), Arc::clone(&clock));
+        let mut runners = Runners::default().with(Arc::clone(&tuxsuite) as _).with(Arc::new(agents));
         if let Some(local) = &local {
             runners = runners.with(Arc::new(local.clone()));
         }
@@ -113,6 +116,7 @@ impl Server {
             streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
             catalogue,
             db,
+            agents: Desk::new(clock.now()),
             origin: settings.kcidb.origin.parse()?,
             clock,
             runners,

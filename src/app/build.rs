@@ -36,7 +36,9 @@ pub async fn schedule(
     request: BuildRequest,
     idempotency_key: Option<&str>,
 ) -> Result<Scheduled> {
-    app.runners.known(runner)?;
+    if app.runners.known(runner)?.pulls() {
+        return Err(AppError::Invalid(format!("the runner `{runner}` runs jobs and tests, and builds nothing")));
+    }
     if idempotency_key.is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
         return Err(AppError::Invalid(format!("the idempotency key must have 1 to {MAX_KEY_BYTES} bytes")));
     }

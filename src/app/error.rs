@@ -59,6 +59,15 @@ pub enum AppError {
         /// Where its log lies, if that is known.
         log_url: Option<String>,
     },
+    /// Who asks may not do this, in words that say why.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What is said of a lease is said by who does not hold it any more, or names another generation.
+    #[error("{0}")]
+    LeaseLost(String),
+    /// The agent speaks a version of the protocol that is not known here.
+    #[error("{0}")]
+    UnknownProtocol(String),
     /// Who asks has not shown that they may.
     #[error("{0}")]
     Unauthenticated(String),

@@ -4,6 +4,7 @@
 //! matters: whatever a process knows of builds, runs and deliveries stands in the database, and any number of
 //! processes may share one.
 
+pub mod agent;
 pub mod archive;
 pub mod artifact;
 pub mod build;
@@ -69,6 +70,8 @@ pub struct Parts {
     pub runners: Runners,
     /// Which runners and sinks are left alone for a while.
     pub breakers: Breakers,
+    /// Which agents wait for work in this process.
+    pub agents: agent::desk::Desk,
     /// What can be run.
     pub catalogue: catalogue::Catalogue,
     /// What may be selected to run, and what came of it.

@@ -36,7 +36,7 @@ pub use http_plan::{HttpCall, HttpPlan};
 pub use load::{Loaded, Problem, Problems, load};
 pub use queue::{Pool, Queue};
 pub use runners::{HttpAnswer, HttpCallback, HttpRequest, HttpResults, HttpRunner, Runners, Secrets, SubprocessRunner};
-pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
+pub use services::{Agents, Kcidb, Local, Objects, OnLost, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{
     Access, Artifacts, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Logs, Outbound, Scope, Server, Settings,
     Token, Writer,

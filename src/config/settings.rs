@@ -13,7 +13,7 @@ use url::Url;
 use super::database_url::{self, DatabaseKind};
 use super::queue::Queue;
 use super::runners::Runners;
-use super::services::{Kcidb, Local, Objects, Runs, TuxSuite};
+use super::services::{Agents, Kcidb, Local, Objects, Runs, TuxSuite};
 use super::text;
 use crate::domain::address::AllowRule;
 use crate::domain::words::words;
@@ -40,6 +40,8 @@ pub struct Settings {
     pub local: Local,
     /// Runners that are made of settings.
     pub runners: Runners,
+    /// Agents: programs in labs that ask for work.
+    pub agents: Agents,
     /// How runs are dispatched, followed and given up.
     pub runs: Runs,
     /// Whose turn it is at a runner.

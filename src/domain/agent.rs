@@ -73,6 +73,15 @@ impl Labels {
     }
 }
 
+impl std::fmt::Display for Labels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (place, (name, value)) in self.0.iter().enumerate() {
+            write!(f, "{}{name}={value}", if place == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
 /// `POST /api/v1/agents`, with a registration token as the bearer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod address;
 pub mod agent;
+pub mod agent_lease;
 pub mod artifact;
 pub mod callback;
 pub mod canary;

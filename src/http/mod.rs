@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod access;
+pub mod agents;
 pub mod archive;
 pub mod artifacts;
 pub mod body;
@@ -12,6 +13,7 @@ pub mod catalogue;
 pub mod condition;
 pub mod deliveries;
 pub mod health;
+pub mod leases;
 pub mod log;
 pub mod logs;
 pub mod openapi;
@@ -129,6 +131,9 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(providers::list_provider_units))
         .routes(routes!(sessions::events::list_session_events))
         .routes(routes!(sessions::shared::get_shared_value))
+        .routes(routes!(agents::list_agents))
+        .routes(routes!(agents::get_agent))
+        .routes(routes!(leases::list_leases))
 }
 
 /// Routes that bring work or results in.
@@ -201,6 +206,26 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(sessions::make::delete_session))
         .routes(routes!(sessions::portable::import_session))
         .routes(routes!(providers::delete_provider))
+        .routes(routes!(agents::create_agent_token))
+        .routes(routes!(agents::drain_agent))
+        .routes(routes!(agents::resume_agent))
+        .routes(routes!(agents::delete_agent))
+}
+
+/// Routes that agents call, each with its own token.
+fn agents() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(agents::asking::claim_work))
+        .routes(routes!(leases::beat_lease))
+        .routes(routes!(leases::append_log))
+        .routes(routes!(leases::put_artifact))
+        .routes(routes!(leases::report_results))
+        .routes(routes!(leases::release_lease))
+}
+
+/// The door that an agent comes in by: a registration token guards it.
+fn registering() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(agents::asking::register_agent))
 }
 
 /// Routes that runners call: a capability or a signature guards them.
@@ -231,11 +256,28 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(problems::get_problem_kind))
 }
 
-/// All routes and their document; `guarded` puts its scope before each group.
-fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_intake: bool) -> (Router<App>, OpenApi) {
+/// What stands before a group of routes.
+#[derive(Clone, Copy, Debug)]
+enum Guard {
+    /// A token whose scope includes this one, where tokens are asked for.
+    Scope(Scope),
+    /// The token of an agent.
+    Agent,
+}
+
+/// All routes and their document; `guarded` puts its guard before each group.
+fn all(guarded: impl Fn(OpenApiRouter<App>, Guard) -> OpenApiRouter<App>, with_intake: bool) -> (Router<App>, OpenApi) {
+    let of_agents = |mut routes: OpenApiRouter<App>| {
+        openapi::guarded_by_agent(routes.get_openapi_mut());
+        guarded(routes, Guard::Agent)
+    };
     let guarded = |mut routes: OpenApiRouter<App>, scope| {
         openapi::guarded_by_token(routes.get_openapi_mut(), scope);
-        guarded(routes, scope)
+        guarded(routes, Guard::Scope(scope))
+    };
+    let registering = |mut routes: OpenApiRouter<App>| {
+        openapi::guarded_by_registration(routes.get_openapi_mut());
+        routes
     };
     let asking = |mut routes: OpenApiRouter<App>, scope| {
         openapi::guarded_by_jwt_or_token(routes.get_openapi_mut(), scope);
@@ -245,6 +287,8 @@ fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_i
         .merge(guarded(reading(), Scope::Read))
         .merge(guarded(submitting(), Scope::Submit))
         .merge(guarded(operating(), Scope::Operate))
+        .merge(of_agents(agents()))
+        .merge(registering(self::registering()))
         .merge(calling_back())
         .merge(public());
     if with_intake {
@@ -252,6 +296,7 @@ fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_i
     }
     let (router, mut document) = router.split_for_parts();
     openapi::name_problems(&mut document);
+    openapi::name_rests(&mut document);
     (router, document)
 }
 
@@ -263,8 +308,9 @@ pub fn document() -> OpenApi {
 
 /// The service's router.
 pub fn router(app: &App) -> Router {
-    let guard = |routes: OpenApiRouter<App>, scope: Scope| {
-        routes.route_layer(middleware::from_fn_with_state((app.clone(), scope), access::guard))
+    let guard = |routes: OpenApiRouter<App>, guard: Guard| match guard {
+        Guard::Scope(scope) => routes.route_layer(middleware::from_fn_with_state((app.clone(), scope), access::guard)),
+        Guard::Agent => routes.route_layer(middleware::from_fn_with_state(app.clone(), agents::guard::guard)),
     };
     let (router, document) = all(guard, app.settings.intake.enabled);
     let shown = document.clone();

@@ -32,6 +32,10 @@ words!(
         MethodNotAllowed = "method-not-allowed",
         /// The thing is not in a state that allows this.
         Conflict = "conflict",
+        /// The lease is not the agent's any more, or is of another generation: stop the job, and report what there is.
+        LeaseLost = "lease-lost",
+        /// This version of the agents' protocol is not known; the words name those that are.
+        UnknownProtocol = "unknown-protocol",
         /// The thing is not as `If-Match` or `If-None-Match` says: read it again.
         PreconditionFailed = "precondition-failed",
         /// A hook that the selection depends on failed; the words say which and why.
@@ -65,7 +69,7 @@ impl Code {
             Self::Forbidden | Self::ReadOnly => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict | Self::LogGap => StatusCode::CONFLICT,
+            Self::Conflict | Self::LeaseLost | Self::LogGap | Self::UnknownProtocol => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::HookFailed => StatusCode::BAD_GATEWAY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -87,6 +91,8 @@ impl Code {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible in the present state",
+            Self::LeaseLost => "The lease is lost",
+            Self::UnknownProtocol => "The protocol is not known",
             Self::PreconditionFailed => "Not as the caller thought it to be",
             Self::HookFailed => "A hook failed",
             Self::ReadOnly => "Read-only",
@@ -254,6 +260,9 @@ impl From<AppError> for Problem {
             AppError::NoLog { log_url, .. } => {
                 Self::new(Code::NotFound, words).with(More { log_url, ..More::default() })
             }
+            AppError::Forbidden(_) => Self::new(Code::Forbidden, words),
+            AppError::LeaseLost(_) => Self::new(Code::LeaseLost, words),
+            AppError::UnknownProtocol(_) => Self::new(Code::UnknownProtocol, words),
             AppError::PreconditionFailed(_) => Self::new(Code::PreconditionFailed, words),
             AppError::Hook { .. } => Self::new(Code::HookFailed, words),
             AppError::ReadOnly(_) => Self::new(Code::ReadOnly, words),

@@ -160,12 +160,15 @@ fn why_waiting(app: &App, run: &Run) -> Option<String> {
         Ok(runner) => runner,
         Err(error) => return Some(error.to_string()),
     };
-    run.held
-        .clone()
-        .or_else(|| runner.not_ready())
+    let held = run.held.clone().filter(|_| run.state == RunState::Planned);
+    held.or_else(|| runner.not_ready())
         .or_else(|| app.breakers.why(&run.runner, app.now()))
         .or_else(|| run.waiting.clone())
         .or_else(|| match run.state {
+            RunState::Planned if runner.pulls() => Some(match run.terms.requires.as_deref() {
+                None => "no agent has asked for work since it was planned".to_owned(),
+                Some(required) => format!("no agent has asked for work since that has the labels {required}"),
+            }),
             RunState::Planned => Some(format!("the runner `{}` has not been asked yet", run.runner)),
             RunState::Submitting => Some(format!("the runner `{}` is being asked to take it", run.runner)),
             RunState::Running => Some(format!("the runner `{}` has accepted it and not reported its end", run.runner)),

@@ -4,6 +4,7 @@
 //! for before: `submit` carries a stable client token, and where the runner knows no such token the dispatcher looks
 //! with `find` before it repeats.
 
+pub mod agents;
 pub mod breaker;
 pub mod http;
 pub mod local;

@@ -196,6 +196,21 @@ pub async fn from_byte(conn: &mut Conn<'_>, run: RunId, byte: u64, limit: u32) -
     .await
 }
 
+/// The end of a log's text: at most `max_chars` characters, from the beginning of a line on. `None` if nothing was written.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn tail(conn: &mut Conn<'_>, run: RunId, max_chars: usize) -> Result<Option<String>> {
+    let (mut text, mut line) = (String::new(), u64::MAX);
+    while text.chars().take(max_chars.saturating_add(1)).count() <= max_chars {
+        let Some(chunk) = before(conn, run, line, 1).await?.pop() else { break };
+        line = chunk.first_line();
+        text.insert_str(0, &chunk.unpack()?.text());
+    }
+    let end = crate::domain::log::tail(&text, max_chars);
+    Ok((!end.is_empty()).then(|| end.to_owned()))
+}
+
 /// Up to `limit` chunks that begin before this line, the last one first.
 ///
 /// # Errors

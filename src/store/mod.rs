@@ -4,6 +4,8 @@
 //! statement is written once, in the subset that both databases speak; where they must differ it carries one text for
 //! each (see [`query::Sql`]).
 
+pub mod agent;
+pub mod agent_lease;
 pub mod artifact;
 pub mod build;
 pub mod callback;

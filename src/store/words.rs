@@ -4,6 +4,7 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Postgres, Sqlite, Type};
 
+use crate::domain::agent_lease::{LeaseState, Standing};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::delivery::{DeadCause, DeliveryState};
@@ -55,11 +56,13 @@ stored_as_text!(
     DeliveryState,
     ExecutionState,
     ItemKind,
+    LeaseState,
     ObjectKind,
     ResultSource,
     RunKind,
     RunState,
     SpecStatus,
+    Standing,
     State,
     Status,
     SubmissionState,

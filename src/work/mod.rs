@@ -13,6 +13,7 @@ mod deliver;
 mod dispatch;
 mod inbox;
 mod intake;
+mod leases;
 mod poll;
 mod receipts;
 mod stop;
@@ -62,6 +63,8 @@ pub enum Task {
     Deliver,
     /// Asks the sink what became of its reports.
     Receipts,
+    /// Ends the leases of agents that were not heard of in time.
+    Leases,
     /// Checks and stores submissions.
     Intake,
     /// Removes attachments that no item names.
@@ -83,7 +86,8 @@ impl Task {
     /// All tasks of a process.
     #[must_use]
     pub fn all(app: &App) -> Vec<Self> {
-        let mut tasks = vec![Self::Inbox, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep, Self::Advance];
+        let mut tasks =
+            vec![Self::Inbox, Self::Leases, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep, Self::Advance];
         for runner in app.runners.names() {
             tasks.extend([Self::Dispatch, Self::Poll, Self::Collect, Self::Stop].map(|task| task(runner.to_owned())));
         }
@@ -93,7 +97,7 @@ impl Task {
     fn bell(&self, app: &App) -> watch::Receiver<()> {
         match self {
             Self::Dispatch(_) => app.bells.dispatch.listen(),
-            Self::Poll(_) => app.bells.poll.listen(),
+            Self::Poll(_) | Self::Leases => app.bells.poll.listen(),
             Self::Collect(_) => app.bells.collect.listen(),
             Self::Stop(_) => app.bells.stop.listen(),
             Self::Inbox => app.bells.inbox.listen(),
@@ -118,6 +122,7 @@ impl Task {
             Self::Inbox => inbox::activate(app).await,
             Self::Deliver => deliver::activate(app).await,
             Self::Receipts => receipts::activate(app).await,
+            Self::Leases => leases::activate(app).await,
             Self::Intake => intake::activate(app).await,
             Self::Sweep => sweep::activate(app).await,
             Self::Advance => advance::activate(app).await,

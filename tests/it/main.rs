@@ -3,6 +3,7 @@
 
 mod access;
 mod agent;
+mod agents;
 mod architecture;
 mod artifacts;
 mod attempts;

@@ -298,12 +298,5 @@ pub async fn output(conn: &mut Conn<'_>, run: RunId, job: &str, stream: LogStrea
 /// # Errors
 /// If the database fails.
 pub async fn tail(conn: &mut Conn<'_>, run: RunId, max_chars: usize) -> Result<Option<String>> {
-    let (mut text, mut before) = (String::new(), u64::MAX);
-    while text.chars().take(max_chars.saturating_add(1)).count() <= max_chars {
-        let Some(chunk) = store::log::before(conn, run, before, 1).await?.pop() else { break };
-        before = chunk.first_line();
-        text.insert_str(0, &chunk.unpack()?.text());
-    }
-    let end = crate::domain::log::tail(&text, max_chars);
-    Ok((!end.is_empty()).then(|| end.to_owned()))
+    Ok(store::log::tail(conn, run, max_chars).await?)
 }

@@ -2,9 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use testyard::app::spec::result::record;
-use testyard::domain::composition::definition::NoDefinitionCause;
+use testyard::domain::composition::definition::{Executable, NoDefinition, NoDefinitionCause, executable};
+use testyard::domain::session::Session;
 use testyard::ids::SessionId;
+use testyard::store;
 
 use super::{PXU, SESSIONS, ids, make, pass, pointers, report, send, texts};
 use crate::catalogue::{put, shell};

@@ -72,6 +72,10 @@ on_both! {
         assert_eq!((found[0].first_line(), found[0].end()), (2, 3));
         assert_eq!(unpacked(&read!(db, conn => log::before(conn, run, u64::MAX, 1))), chunks[2..]);
         assert!(read!(db, conn => log::before(conn, run, 0, 9)).is_empty());
+        let whole: String = chunks.iter().map(testyard::domain::log::chunk::Chunk::text).collect();
+        assert_eq!(read!(db, conn => log::tail(conn, run, 1_000)), Some(whole.clone()));
+        let short = read!(db, conn => log::tail(conn, run, 8)).unwrap();
+        assert!(whole.ends_with(&short) && short.len() <= 8, "{short}");
         for (bytes, is_short) in [(4, false), (5, true), (1_000, true)] {
             let short = read!(db, conn => log::short(conn, run, length(6, 17), bytes));
             assert_eq!(short.map(|it| it.unpack().unwrap()), is_short.then(|| chunks[2].clone()), "{bytes}");

@@ -3,6 +3,8 @@
 //! Each file here tests the file of `src/store` of its name. [`coverage`] reads the source and fails when a function of
 //! the storage layer is called by none of them.
 
+mod agent;
+mod agent_lease;
 mod artifact;
 mod build;
 mod callback;
