@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::catalogue::Catalogue;
+use crate::app::log::Logs;
 use crate::app::session::Sessions;
 use crate::app::shelf::Shelf;
 use crate::app::spec::Specs;
@@ -25,7 +26,9 @@ use crate::net::client::Client;
 use crate::objects::Objects;
 use crate::runner::Runners;
 use crate::runner::breaker::{BreakerSettings, Breakers};
+use crate::runner::http::Http;
 use crate::runner::local::{LocalOptions, LocalRunner, Recipe, TestRecipe};
+use crate::runner::subprocess::Subprocess;
 use crate::runner::tuxsuite::{TuxSuite, TuxSuiteOptions};
 use crate::sink::kcidb::KcidbSink;
 use crate::store::Db;
@@ -33,6 +36,9 @@ use crate::{http, work};
 
 /// How often TuxSuite is asked for the key that it signs with.
 const KEY_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Where runners' programs are looked for, if our own environment does not say.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A service that is wired and listens, and does not serve yet.
 #[derive(Debug)]
@@ -66,6 +72,14 @@ impl Server {
         if let Some(local) = &local {
             runners = runners.with(Arc::new(local.clone()));
         }
+        for set in &settings.runners.http {
+            let runner = Http::new(set.clone(), client.clone(), Arc::clone(&clock));
+            runners = runners.with(Arc::new(runner.map_err(|faults| anyhow::anyhow!(faults.join("\n")))?));
+        }
+        for set in &settings.runners.subprocess {
+            let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+            runners = runners.with(Arc::new(Subprocess::new(set.clone(), path)));
+        }
         let sink = match &settings.kcidb.submit_url {
             Some(url) => Some(KcidbSink::new(
                 client.clone(),
@@ -95,6 +109,7 @@ impl Server {
             bells: Bells { advance: Arc::clone(&sessions.advance), ..Bells::default() },
             sessions,
             specs,
+            logs: Logs::default(),
             streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
             catalogue,
             db,

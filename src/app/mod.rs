@@ -5,10 +5,12 @@
 //! processes may share one.
 
 pub mod archive;
+pub mod artifact;
 pub mod build;
 pub mod callback;
 pub mod catalogue;
 pub mod condition;
+pub mod content;
 pub mod delivery;
 pub mod error;
 pub mod execution;
@@ -72,6 +74,8 @@ pub struct Parts {
     pub specs: spec::Specs,
     /// Which jobs of which session can run, and what came of them.
     pub sessions: session::Sessions,
+    /// Which logs grow.
+    pub logs: log::Logs,
     /// Where answers that do not end by themselves find a place.
     pub streams: streams::Streams,
     /// Where reports go, if anywhere.

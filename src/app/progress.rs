@@ -149,6 +149,9 @@ pub async fn close(
     if let Some(build) = run.build_id.filter(|_| ended) {
         store::execution::wake_of_build(conn, build, now).await?;
     }
+    if ended {
+        store::log::end(conn, run.id).await?;
+    }
     Ok(ended.then(|| report::of_run(app, run, conclusion, ending, now)))
 }
 

@@ -21,6 +21,7 @@ pub(super) fn services(settings: &Settings, found: &mut Findings) {
          reach, and then results come by polling alone",
     );
     local(&settings.local, found);
+    super::check_runners::runners(settings, found);
     runs(settings, found);
 }
 

@@ -119,6 +119,8 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("local", "recipes", Kind::Tables, &[]),
     Key::new("local", "work_dir", Kind::Text, &[]),
     Key::new("local", "max_jobs", Kind::Integer, &[]),
+    Key::new("runners", "http", Kind::Tables, &[]),
+    Key::new("runners", "subprocess", Kind::Tables, &[]),
     Key::new("runs", "max_tries", Kind::Integer, &[]),
     Key::new("runs", "retry_base_s", Kind::Integer, &[]),
     Key::new("runs", "retry_max_s", Kind::Integer, &[]),
@@ -150,6 +152,11 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("objects", "region", Kind::Text, &["AWS_REGION"]),
     Key::new("objects", "access_key_id", Kind::Text, &["AWS_ACCESS_KEY_ID"]),
     Key::new("objects", "secret_access_key", Kind::Secret, &["AWS_SECRET_ACCESS_KEY"]),
+    Key::new("logs", "max_bytes", Kind::Integer, &[]),
+    Key::new("logs", "max_lines", Kind::Integer, &[]),
+    Key::new("artifacts", "max_bytes", Kind::Integer, &[]),
+    Key::new("artifacts", "max_run_bytes", Kind::Integer, &[]),
+    Key::new("artifacts", "max_files", Kind::Integer, &[]),
 ];
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::definition::JobEnd;
+pub use crate::domain::log::{Line, LogStream};
 use crate::domain::run::RunRequest;
 use crate::ids::{AgentId, AgentLeaseId, RunId};
 
@@ -191,33 +192,6 @@ pub struct LogBatch {
     /// The lines.
     pub lines: Vec<Line>,
 }
-
-/// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Line {
-    /// When it was read.
-    pub at: DateTime<Utc>,
-    /// The job that wrote it; none of what the agent says of itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub job: Option<String>,
-    /// Where it was written to.
-    pub stream: Stream,
-    /// The text, without its line feed.
-    pub text: String,
-}
-
-crate::domain::words::words!(
-    /// Where a line of a log was written to.
-    Stream, "stream", {
-        /// The job's standard output.
-        Stdout = "stdout",
-        /// The job's standard error.
-        Stderr = "stderr",
-        /// Said by whoever ran it.
-        Note = "note",
-    }
-);
 
 /// The answer to [`LogBatch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

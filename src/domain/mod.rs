@@ -2,8 +2,10 @@
 //!
 //! What stands here can be replayed against golden cases, property-tested and fuzzed without a server.
 
+pub mod adapter;
 pub mod address;
 pub mod agent;
+pub mod artifact;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
@@ -17,6 +19,7 @@ pub mod glob;
 pub mod graph;
 pub mod kcidb;
 pub(crate) mod lists;
+pub mod log;
 pub mod observation;
 pub mod pool;
 pub mod program;
@@ -33,6 +36,7 @@ pub mod status;
 pub mod tap;
 pub mod tuxsuite;
 pub mod unit;
+pub mod webhook;
 pub mod words;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access;
 pub mod archive;
+pub mod artifacts;
 pub mod body;
 pub mod bridge;
 pub mod builds;
@@ -12,11 +13,13 @@ pub mod condition;
 pub mod deliveries;
 pub mod health;
 pub mod log;
+pub mod logs;
 pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod problems;
 pub mod providers;
+pub mod ranges;
 pub mod restd;
 pub mod results;
 pub mod runs;
@@ -48,6 +51,10 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(builds::get_build))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(logs::get_run_log))
+        .routes(routes!(logs::search::search_run_log))
+        .routes(routes!(artifacts::list_artifacts))
+        .routes(routes!(artifacts::get_artifact))
         .routes(routes!(results::list_results))
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery))

@@ -16,6 +16,7 @@ use crate::domain::catalogue::outcome::Outcome;
 use crate::domain::delivery::{DeadCause, DeliveryState};
 use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
+use crate::domain::log::LogStream;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::spec_result::status as spec_result;
@@ -55,6 +56,7 @@ documented!(
     Fate,
     Flaw as "UnitFlaw",
     ItemKind,
+    LogStream,
     Moment as "SelectionMoment",
     ObjectKind,
     Outcome,

@@ -160,15 +160,18 @@ fn why_waiting(app: &App, run: &Run) -> Option<String> {
         Ok(runner) => runner,
         Err(error) => return Some(error.to_string()),
     };
-    runner.not_ready().or_else(|| app.breakers.why(&run.runner, app.now())).or_else(|| run.waiting.clone()).or_else(
-        || match run.state {
+    run.held
+        .clone()
+        .or_else(|| runner.not_ready())
+        .or_else(|| app.breakers.why(&run.runner, app.now()))
+        .or_else(|| run.waiting.clone())
+        .or_else(|| match run.state {
             RunState::Planned => Some(format!("the runner `{}` has not been asked yet", run.runner)),
             RunState::Submitting => Some(format!("the runner `{}` is being asked to take it", run.runner)),
             RunState::Running => Some(format!("the runner `{}` has accepted it and not reported its end", run.runner)),
             RunState::Collecting => Some("its results are being fetched".to_owned()),
             RunState::Finished | RunState::Canceled => None,
-        },
-    )
+        })
 }
 
 /// A run that was planned.

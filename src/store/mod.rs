@@ -4,6 +4,7 @@
 //! statement is written once, in the subset that both databases speak; where they must differ it carries one text for
 //! each (see [`query::Sql`]).
 
+pub mod artifact;
 pub mod build;
 pub mod callback;
 pub mod canary;
@@ -16,6 +17,7 @@ pub mod error;
 pub mod execution;
 pub mod expected;
 pub mod lease;
+pub mod log;
 pub mod page;
 pub mod provider;
 pub mod query;

@@ -35,7 +35,8 @@ const BESIDE: &[(&str, &str)] = &[
 ];
 
 /// The crates that the domain may use: data, errors, formats, digests and signatures. None of them waits, connects,
-/// draws or tells the time (chrono could; clippy.toml forbids it; aws-lc-rs could draw, and here only verifies).
+/// draws or tells the time (chrono could; clippy.toml forbids it; aws-lc-rs could draw, and here only verifies, and signs with
+/// a shared secret, for which nothing is drawn).
 const DOMAIN_CRATES: &[&str] = &[
     "aws_lc_rs",
     "base64",

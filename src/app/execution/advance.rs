@@ -48,7 +48,7 @@ pub async fn advance(app: &App, session: SessionId) -> Result<()> {
     };
     let Some(mut execution) = store::execution::get(&mut turn.conn(), session).await? else { return Ok(()) };
     // When nothing more happens, nothing more is due but the deadline.
-    execution.due_at = execution.deadline_at;
+    execution.due_at = execution.deadline_at.filter(|_| !execution.state.is_over());
     let now = app.now();
     let is_late = execution.deadline_at.is_some_and(|deadline| deadline <= now);
     if execution.state == ExecutionState::Waiting {

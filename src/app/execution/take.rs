@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::app::{App, Result};
-use crate::domain::agent;
+use crate::domain::log::LogStream;
 use crate::domain::execution::{Plan, Verdict, session_outcome, told};
 use crate::domain::observation::TestOutcome;
 use crate::domain::run::RunState;
@@ -94,7 +94,7 @@ pub(super) async fn outputs(
 ) -> Result<HashMap<String, String>> {
     let mut outputs = HashMap::new();
     for came in taken.came.iter().filter(|came| makers.contains(&came.job)) {
-        let text = crate::app::log::output(conn, came.run, &came.job, agent::Stream::Stdout, MAX_OUTPUT_BYTES).await?;
+        let text = crate::app::log::output(conn, came.run, &came.job, LogStream::Stdout, MAX_OUTPUT_BYTES).await?;
         outputs.insert(came.job.clone(), text);
     }
     Ok(outputs)

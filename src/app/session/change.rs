@@ -7,7 +7,7 @@ use crate::app::session::Sessions;
 use crate::app::session::kept::Held;
 use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::execution;
-use crate::domain::session::{Changes, HistoryRow, Misfit, Session};
+use crate::domain::session::{Changes, HistoryRow, Misfit, Report, Session};
 use crate::ids::SessionId;
 use crate::store;
 use crate::store::expected::Change as Noted;
@@ -106,6 +106,24 @@ pub(super) async fn ask<T: Send + 'static>(
     Ok(At { version, value: answer? })
 }
 
+/// Why a result is what it is, in words, as far as it says.
+fn why(report: &Report) -> Option<String> {
+    let skipped = report.skip_reason.as_ref().filter(|reason| !reason.is_empty()).map(|reason| {
+        let listed = |what: &str, names: &[String]| {
+            (!names.is_empty()).then(|| {
+                format!("{what} {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+            })
+        };
+        let all = [
+            listed("these jobs did not pass:", &reason.related_dependencies),
+            listed("resources are not as required:", &reason.related_resources),
+            listed("the machine's manifest is not as required:", &reason.related_manifests),
+        ];
+        all.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    });
+    report.comments.clone().or(skipped)
+}
+
 /// A session that is being changed, in one transaction: nobody else changes it before [`Turn::commit`], and without that
 /// nothing has changed.
 #[derive(Debug)]
@@ -191,7 +209,7 @@ impl<'s> Turn<'s> {
             Some(Noted {
                 job_id: row.job.clone(),
                 status: Some(execution::status_of(outcome)),
-                reason: row.report.comments.as_deref().map(|comments| cut(comments, 2_000)),
+                reason: why(&row.report).map(|why| cut(&why, 2_000)),
                 run: None,
                 is_reported: false,
             })

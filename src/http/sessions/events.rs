@@ -30,10 +30,10 @@ use crate::store::page::Stretch;
 use crate::store::session::Happened;
 
 /// How often a stream without events shows that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// After how long a client is to connect again.
-const RETRY: Duration = Duration::from_secs(2);
+pub(crate) const RETRY: Duration = Duration::from_secs(2);
 
 /// The longest time that a page is waited for, in seconds.
 pub const MAX_WAIT_S: u64 = 60;
@@ -141,7 +141,7 @@ pub(crate) async fn list_session_events(
     let params = params.only(&["after", "source", "follow", "wait"])?;
     let mut asked = Asked { id: session_of(&id)?, tellers: tellers(&params)?, after: params.one("after")? };
     let wait = wait(&params)?;
-    if flag(&params, "follow")?.unwrap_or_else(|| wait.is_none() && prefers(&headers, STREAM, "application/json")) {
+    if params.flag("follow")?.unwrap_or_else(|| wait.is_none() && prefers(&headers, STREAM, "application/json")) {
         for field in ["wait", "limit", "cursor"] {
             if params.one::<String>(field)?.is_some() {
                 return Err(refused(format!("the query field `{field}`: it is for pages, and a stream has none")));
@@ -184,16 +184,6 @@ fn tellers(params: &Params) -> Result<Vec<Source>> {
         }
     };
     params.all::<String>("source")?.into_iter().map(read).collect()
-}
-
-/// A yes or no, also written as 1 and 0.
-fn flag(params: &Params, name: &str) -> Result<Option<bool>> {
-    match params.one::<String>(name)?.as_deref() {
-        None => Ok(None),
-        Some("1" | "true") => Ok(Some(true)),
-        Some("0" | "false") => Ok(Some(false)),
-        Some(other) => Err(refused(format!("the query field `{name}`: want 1 or 0, not `{}`", cut(other, 80)))),
-    }
 }
 
 fn wait(params: &Params) -> Result<Option<Duration>> {

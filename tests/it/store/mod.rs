@@ -3,6 +3,7 @@
 //! Each file here tests the file of `src/store` of its name. [`coverage`] reads the source and fails when a function of
 //! the storage layer is called by none of them.
 
+mod artifact;
 mod build;
 mod callback;
 mod canary;
@@ -15,7 +16,9 @@ mod coverage;
 mod db;
 mod delivery;
 mod error;
+mod execution;
 mod laws;
+mod log;
 mod migrate;
 mod provider;
 mod query;

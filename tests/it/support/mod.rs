@@ -13,6 +13,7 @@ pub(crate) mod outbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod runs;
+pub(crate) mod sse;
 
 /// A client for tests that speak to a server over the wire.
 #[expect(clippy::disallowed_methods, reason = "a test stands outside the service and obeys none of its outbound rules")]
