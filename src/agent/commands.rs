@@ -19,7 +19,7 @@ use crate::agent::process::{End, Limits, Listener, Output, Spec, is_of_the_machi
 use crate::agent::room::{self, Room};
 use crate::agent::stop::{Stop, Why};
 use crate::clock::Clock;
-use crate::domain::agent::{Lease, Line, Stream};
+use crate::domain::agent::{Lease, Line, LogStream};
 use crate::domain::definition::{Definition, How, JobEnd};
 use crate::domain::run::{JobsRequest, RunRequest};
 
@@ -312,7 +312,7 @@ impl<'a> Press<'a> {
         Self { commands, journal, job, secrets, stdout: Default::default(), stderr: Default::default() }
     }
 
-    fn log(&self, stream: Stream, texts: Vec<String>) {
+    fn log(&self, stream: LogStream, texts: Vec<String>) {
         let at = self.commands.clock.now();
         if !texts.is_empty() {
             let line = |text| Line { at, job: Some(self.job.to_owned()), stream, text };
@@ -321,8 +321,8 @@ impl<'a> Press<'a> {
     }
 
     fn finish(&mut self) {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let (masking, lines) = if stream == Stream::Stdout { &mut self.stdout } else { &mut self.stderr };
+        for stream in [LogStream::Stdout, LogStream::Stderr] {
+            let (masking, lines) = if stream == LogStream::Stdout { &mut self.stdout } else { &mut self.stderr };
             let (mut masked, mut texts) = (Vec::new(), Vec::new());
             masking.finish(self.secrets, &mut masked);
             lines.push(&masked, |text| texts.push(text));
@@ -339,8 +339,8 @@ impl Listener for Press<'_> {
 
     fn printed(&mut self, output: Output, bytes: &[u8]) {
         let ((masking, lines), stream) = match output {
-            Output::Stdout => (&mut self.stdout, Stream::Stdout),
-            Output::Stderr => (&mut self.stderr, Stream::Stderr),
+            Output::Stdout => (&mut self.stdout, LogStream::Stdout),
+            Output::Stderr => (&mut self.stderr, LogStream::Stderr),
         };
         let (mut masked, mut texts) = (Vec::new(), Vec::new());
         masking.push(self.secrets, bytes, &mut masked);

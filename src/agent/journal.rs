@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::agent::group::Leader;
-use crate::domain::agent::{Lease, Line, LogLimits, Stream};
+use crate::domain::agent::{Lease, Line, LogLimits, LogStream};
 use crate::domain::definition::{How, JobEnd};
 use crate::domain::run::RunRequest;
 
@@ -148,7 +148,7 @@ impl Journal {
         self.log([Line {
             at,
             job: job.map(str::to_owned),
-            stream: Stream::Note,
+            stream: LogStream::Note,
             text: text.replace(['\n', '\0'], " "),
         }]);
     }
@@ -167,7 +167,7 @@ impl Journal {
             {
                 state.is_cut = true;
                 let text = format!("{CUT}{max_bytes} bytes or {max_lines} lines: the rest is not kept");
-                Line { at: line.at, job: None, stream: Stream::Note, text }
+                Line { at: line.at, job: None, stream: LogStream::Note, text }
             } else {
                 line
             };

@@ -26,7 +26,7 @@ fn lease(log: LogLimits) -> Lease {
 const WIDE: LogLimits = LogLimits { max_bytes: 1 << 20, max_lines: 1000 };
 
 fn line(text: &str) -> Line {
-    Line { at: DateTime::UNIX_EPOCH, job: Some("a".to_owned()), stream: Stream::Stdout, text: text.to_owned() }
+    Line { at: DateTime::UNIX_EPOCH, job: Some("a".to_owned()), stream: LogStream::Stdout, text: text.to_owned() }
 }
 
 fn end(job: &str) -> JobEnd {

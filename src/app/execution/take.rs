@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::app::{App, Result};
-use crate::domain::log::LogStream;
 use crate::domain::execution::{Plan, Verdict, session_outcome, told};
+use crate::domain::log::LogStream;
 use crate::domain::observation::TestOutcome;
 use crate::domain::run::RunState;
 use crate::domain::session::{LogEntry, Report, Session, Stream};

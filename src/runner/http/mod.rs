@@ -25,7 +25,7 @@ use crate::domain::tuxsuite::excerpt;
 use crate::domain::webhook;
 use crate::net::client::Client;
 use crate::runner::wire::{Effect, shortened};
-use crate::runner::{Arrival, Collected, Job, Runner, RunnerError};
+use crate::runner::{Arrival, Collected, Job, Runner, RunnerError, Takes};
 
 /// How much of a log's end is fetched, in bytes.
 const LOG_BYTES: usize = 1 << 20;
@@ -229,6 +229,10 @@ impl Http {
 impl Runner for Http {
     fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    fn takes(&self) -> Takes {
+        Takes { names: 100, commands: 1 }
     }
 
     fn authenticate(&self, arrival: &Arrival<'_>) -> Result<bool, String> {

@@ -25,7 +25,7 @@ use crate::domain::run::RunRequest;
 use crate::domain::tuxsuite::excerpt;
 use crate::runner::process::{End, Output, Spec, Stream, run_with};
 use crate::runner::wire::shortened;
-use crate::runner::{Arrival, Collected, Job, Runner, RunnerError};
+use crate::runner::{Arrival, Collected, Job, Runner, RunnerError, Takes};
 
 /// The exit status of a program that cannot do it now: `EX_TEMPFAIL`.
 const TEMPFAIL: i32 = 75;
@@ -218,6 +218,10 @@ fn last(text: &str) -> String {
 impl Runner for Subprocess {
     fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    fn takes(&self) -> Takes {
+        Takes { names: 100, commands: 1 }
     }
 
     fn authenticate(&self, arrival: &Arrival<'_>) -> Result<bool, String> {
