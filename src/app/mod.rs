@@ -16,6 +16,7 @@ pub mod error;
 pub mod execution;
 pub mod log;
 pub mod progress;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod session;

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::app::build::client_token;
-use crate::app::{App, AppError, Result, Write, Written, progress};
+use crate::app::{App, AppError, Result, Write, Written, progress, queue};
 use crate::domain::conclusion::{self, BOOT};
 use crate::domain::run::{RunKind, RunRequest, RunState, TestsRequest};
 use crate::ids::RunId;
@@ -192,7 +192,7 @@ pub async fn cancel(app: &App, id: RunId) -> Result<()> {
     tx.commit().await?;
     app.bells.stop.ring();
     app.bells.deliver.ring();
-    app.bells.advance.ring();
+    queue::freed(app);
     Ok(())
 }
 

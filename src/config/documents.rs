@@ -13,7 +13,7 @@ const DOTENV: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.exa
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md"));
 
 /// Settings whose example is not the default: the default depends on the machine, or is empty and shows nothing.
-const EXAMPLES: [&str; 7] = [
+const EXAMPLES: [&str; 10] = [
     "server.state_dir",
     "database.url",
     "access.tokens",
@@ -21,6 +21,9 @@ const EXAMPLES: [&str; 7] = [
     "local.recipes",
     "runners.http",
     "runners.subprocess",
+    "queue.max_running",
+    "queue.weights",
+    "queue.pools",
 ];
 
 fn default_of(key: &Key) -> Option<Value> {

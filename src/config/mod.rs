@@ -20,6 +20,7 @@ mod flags;
 mod http_plan;
 mod keys;
 mod load;
+mod queue;
 mod runners;
 mod services;
 mod settings;
@@ -33,6 +34,7 @@ pub use database_url::DatabaseKind;
 pub use flags::{Assignment, Flags};
 pub use http_plan::{HttpCall, HttpPlan};
 pub use load::{Loaded, Problem, Problems, load};
+pub use queue::{Pool, Queue};
 pub use runners::{HttpAnswer, HttpCallback, HttpRequest, HttpResults, HttpRunner, Runners, Secrets, SubprocessRunner};
 pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::database_url::{self, DatabaseKind};
+use super::queue::Queue;
 use super::runners::Runners;
 use super::services::{Kcidb, Local, Objects, Runs, TuxSuite};
 use super::text;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub runners: Runners,
     /// How runs are dispatched, followed and given up.
     pub runs: Runs,
+    /// Whose turn it is at a runner.
+    pub queue: Queue,
     /// Callbacks that match no run.
     pub callbacks: Callbacks,
     /// The KCIDB door in: `/submit`, `/status`, `/authtest`.
@@ -183,6 +186,13 @@ pub struct Token {
     pub sha256: String,
     /// What it allows.
     pub scope: Scope,
+    /// The highest priority that it may ask for.
+    #[serde(default = "default_max_priority")]
+    pub max_priority: i64,
+}
+
+fn default_max_priority() -> i64 {
+    100
 }
 
 impl std::fmt::Debug for Token {

@@ -24,6 +24,7 @@ pub mod observation;
 pub mod pool;
 pub mod program;
 pub mod qmtest;
+pub mod queue;
 pub(crate) mod regex;
 pub mod result;
 pub mod retry;

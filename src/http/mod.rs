@@ -19,6 +19,7 @@ pub mod params;
 pub mod problem;
 pub mod problems;
 pub mod providers;
+pub mod queue;
 pub mod ranges;
 pub mod restd;
 pub mod results;
@@ -55,6 +56,8 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(logs::search::search_run_log))
         .routes(routes!(artifacts::list_artifacts))
         .routes(routes!(artifacts::get_artifact))
+        .routes(routes!(queue::explain_run))
+        .routes(routes!(queue::get_queue))
         .routes(routes!(results::list_results))
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery))
@@ -179,6 +182,7 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(builds::cancel_build))
         .routes(routes!(runs::retry_run))
         .routes(routes!(runs::cancel_run))
+        .routes(routes!(queue::put_priority))
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(catalogue::whole::freeze_catalogue))
         .routes(routes!(catalogue::classes::put_class))

@@ -21,6 +21,7 @@ pub mod log;
 pub mod page;
 pub mod provider;
 pub mod query;
+pub mod queue;
 pub mod result;
 pub mod run;
 pub mod selection;

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -100,6 +101,23 @@ pub struct Terms {
     pub slots: Option<Json<BTreeMap<String, u32>>>,
 }
 
+impl Terms {
+    /// The name of the lane of runs that are alike in this; empty where there is nothing to tell runs apart by.
+    #[must_use]
+    pub fn lane(&self) -> String {
+        let requires = self.requires.as_ref().filter(|requires| !requires.0.0.is_empty());
+        let slots = self.slots.as_ref().filter(|slots| !slots.0.is_empty());
+        let is_plain = self.session_id.is_none() && self.project.is_empty() && self.priority == 0;
+        if is_plain && requires.is_none() && slots.is_none() {
+            return String::new();
+        }
+        let all = serde_json::json!([self.session_id, self.project, self.priority, requires, slots]);
+        let mut digest = hex::encode(Sha256::digest(all.to_string()));
+        digest.truncate(32);
+        digest
+    }
+}
+
 /// The columns of a [`Run`], for statements that read or return one.
 macro_rules! columns {
     () => {
@@ -157,8 +175,8 @@ pub struct PlannedTest {
 pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<Vec<Option<Vec<String>>>> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO run (id, kind, build_id, build_ref, runner, attempt, previous_id, live, request, client_token, \
-               capability, state, tries, due_at, created_at, session_id, project, priority, requires, slots) VALUES ",
-        columns: 20,
+               capability, state, tries, due_at, created_at, session_id, project, priority, requires, slots, lane) VALUES ",
+        columns: 21,
         tail: "",
     };
     const INSERT_TEST: Insert = Insert {
@@ -190,6 +208,7 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<V
                 .bind(run.terms.priority)
                 .bind(run.terms.requires.as_ref())
                 .bind(run.terms.slots.as_ref())
+                .bind(run.terms.lane())
         })
         .await?;
     let mut tests: Vec<(RunId, usize, &PlannedTest)> = runs

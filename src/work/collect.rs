@@ -112,7 +112,7 @@ async fn end(app: &App, conn: &mut Conn<'_>, fetched: &[Fetched]) -> store::Resu
         }
     }
     progress::keep(conn, &all).await?;
-    Ok(vec![|bells| &bells.deliver, |bells| &bells.advance])
+    Ok(vec![|bells| &bells.deliver])
 }
 
 async fn again(app: &App, lease: Lease, run: &Run, tries: i64, error: &RunnerError) -> Result<()> {

@@ -26,7 +26,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Result, Ring};
+use crate::app::{App, Result, Ring, queue};
 use crate::lifecycle::Lifecycle;
 use crate::store::{self, Conn};
 
@@ -173,6 +173,7 @@ async fn together<T: Sync>(
         for ring in rings {
             ring(&app.bells).ring();
         }
+        queue::freed(app);
         Ok(())
     };
     let mut outcome = Ok(());

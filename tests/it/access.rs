@@ -26,7 +26,7 @@ const SCOPES: [(Scope, &str); 4] = [
 fn with_tokens(settings: &mut Settings) {
     for (scope, token) in SCOPES {
         let sha256 = hex::encode(Sha256::digest(token));
-        settings.access.tokens.push(Token { name: format!("{scope} holder"), sha256, scope });
+        settings.access.tokens.push(Token { name: format!("{scope} holder"), sha256, scope, max_priority: 100 });
     }
 }
 

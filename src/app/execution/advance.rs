@@ -137,8 +137,14 @@ pub(super) async fn end_runs(app: &App, conn: &mut Conn<'_>, session: SessionId,
 async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_late: bool) -> Result<(bool, usize)> {
     let session = execution.session_id;
     let taken = take::take(app, &mut turn.conn(), execution).await?;
-    let in_hand: HashSet<String> =
-        store::session_run::in_hand(&mut turn.conn(), session).await?.into_iter().map(|(job, ..)| job).collect();
+    let in_hand = store::session_run::in_hand(&mut turn.conn(), session).await?;
+    let runs = in_hand.iter().map(|(_, run, _)| *run).collect::<HashSet<_>>().len();
+    let most_runs = match usize::try_from(execution.plan.concurrency).unwrap_or_default() {
+        0 => WINDOW,
+        most => most.min(WINDOW),
+    };
+    let most_runs = most_runs.saturating_sub(runs);
+    let in_hand: HashSet<String> = in_hand.into_iter().map(|(job, ..)| job).collect();
     let under_way = in_hand.len();
     let more = taken.more;
     let changes = absorb(turn, taken, execution).await?;
@@ -173,7 +179,7 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
     if !goes_on || more {
         return Ok((more, under_way));
     }
-    let begun = begin(app, &mut turn.conn(), execution, said.ready).await?;
+    let begun = begin(app, &mut turn.conn(), execution, said.ready, most_runs).await?;
     let is_hopeless = !begun.hopeless.is_empty();
     give_up(app, turn, session, begun.hopeless).await?;
     let left = said.todo;

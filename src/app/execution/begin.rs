@@ -107,8 +107,14 @@ pub(super) struct Begun {
 /// Jobs that one run can hold: of one runner, with the same needs, after as many attempts.
 type Group = (String, usize, bool, Requirements, i64);
 
-/// Plans runs of these jobs, which can start and are in no other run.
-pub(super) async fn begin(app: &App, conn: &mut Conn<'_>, execution: &Execution, jobs: Vec<Job>) -> Result<Begun> {
+/// Plans runs of these jobs, which can start and are in no other run: at most so many, in the order of the jobs.
+pub(super) async fn begin(
+    app: &App,
+    conn: &mut Conn<'_>,
+    execution: &Execution,
+    jobs: Vec<Job>,
+    most_runs: usize,
+) -> Result<Begun> {
     let mut begun = Begun::default();
     if jobs.is_empty() {
         return Ok(begun);
@@ -144,6 +150,7 @@ pub(super) async fn begin(app: &App, conn: &mut Conn<'_>, execution: &Execution,
             None => groups.push((group, vec![(job.id.clone(), definition)])),
         }
     }
+    groups.truncate(most_runs);
     let mut runs = Vec::with_capacity(groups.len());
     for ((runner, _, by_command, needs, attempts), jobs) in groups {
         let previous = supersede(conn, jobs.iter().filter_map(|(job, _)| known.get(job)?.run_id)).await?;

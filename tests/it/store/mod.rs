@@ -22,6 +22,7 @@ mod log;
 mod migrate;
 mod provider;
 mod query;
+mod queue;
 mod result;
 mod run;
 mod selection;
