@@ -23,7 +23,7 @@ const LEAST_FREE: u64 = 64 << 20;
 pub(super) struct Home {
     path: PathBuf,
     /// Held for as long as the agent lives.
-    _lock: File,
+    lock: File,
 }
 
 /// Why a folder cannot be worked in.
@@ -52,6 +52,13 @@ pub(super) struct Identity {
     pub(super) poll_s: u64,
 }
 
+impl Drop for Home {
+    /// A program that is just being started has the lock's file open for a moment: closing ours would not let go of it.
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
+    }
+}
+
 impl Home {
     /// Takes hold of a folder, which is made if it is not there. Others may pass through it (a job's user must) and see nothing
     /// of it.
@@ -65,7 +72,7 @@ impl Home {
             Err(std::fs::TryLockError::WouldBlock) => return Err(NoHome::Busy(path)),
             Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
         }
-        let home = Self { path, _lock: lock };
+        let home = Self { path, lock };
         for (name, mode) in [("leases", 0o700), ("refused", 0o700), ("jobs", 0o711)] {
             let folder = home.path.join(name);
             DirBuilder::new().recursive(true).create(&folder).map_err(failed)?;
