@@ -101,7 +101,7 @@ pub(crate) async fn explain_run(State(app): State<App>, Path(id): Path<String>) 
     let mut db = app.read().await?;
     let conn = &mut db.conn();
     let run = store::run::by_id(conn, id).await?.ok_or_else(|| missing("run", id))?;
-    let offers = show::offers(&app, &run.runner).unwrap_or_default();
+    let offers = show::offers(&app, conn, &run.runner).await.unwrap_or_default();
     let why = show::why(&app, conn, &run, &offers).await?;
     Ok(Json(WhyView {
         run: run.id,

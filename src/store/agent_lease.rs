@@ -11,7 +11,7 @@ use crate::ids::{AgentId, AgentLeaseId, CallbackId, RunId};
 use crate::store::Conn;
 use crate::store::error::Result;
 use crate::store::page::Page;
-use crate::store::query::{FOR_UPDATE, SKIP_LOCKED};
+use crate::store::query::FOR_UPDATE;
 
 /// A lease as stored.
 #[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
@@ -79,22 +79,6 @@ pub async fn planned(
     .bind(offset)
     .fetch_all()
     .await
-}
-
-/// The first of these runs that is still planned and that nobody else is taking at the same time, locked until the
-/// transaction ends.
-///
-/// # Errors
-/// If the database refuses.
-pub async fn first_free(conn: &mut Conn<'_>, runs: &[RunId]) -> Result<Option<RunId>> {
-    let row: Option<(RunId,)> = conn
-        .query("SELECT id FROM run WHERE state = 'planned' AND held IS NULL AND id IN ")
-        .push_list(runs.iter().copied())
-        .push(" ORDER BY priority DESC, due_at, id LIMIT 1")
-        .push(SKIP_LOCKED)
-        .fetch_optional()
-        .await?;
-    Ok(row.map(|(id,)| id))
 }
 
 /// How often agents gave a run back without having begun it.

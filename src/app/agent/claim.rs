@@ -1,14 +1,16 @@
 //! An agent asks for work: it is given the run whose turn it is among those that it fits, or waits for one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::{ended, may_have_work, not_found};
-use crate::app::{self, App, AppError, Result, progress, seconds};
+use crate::app::{self, App, AppError, Result, progress, queue, seconds};
 use crate::domain::agent::{self, ArtifactLimits, Claim, Labels, LogLimits};
 use crate::domain::agent_lease::{Misfits, RUNNER, environment};
 use crate::domain::fault::Fault;
+use crate::domain::queue::Offer;
 use crate::ids::{AgentId, AgentLeaseId, RunId};
 use crate::store;
 use crate::store::Conn;
@@ -118,7 +120,8 @@ struct Offered {
     misfits: Misfits,
 }
 
-/// The runs that an agent of these labels is offered. The one place that decides whose turn it is.
+/// The runs that an agent of these labels could be given. Whose turn it is among them is the queue's to say, once something is
+/// to be given.
 async fn offer(app: &App, conn: &mut Conn<'_>, labels: &Labels) -> Result<Offered> {
     let mut offered = Offered::default();
     let now = app.now();
@@ -167,9 +170,9 @@ async fn take_in(app: &App, conn: &mut Conn<'_>, id: AgentId) -> Result<Option<a
 }
 
 async fn grant(app: &App, conn: &mut Conn<'_>, agent: &Agent) -> Result<Option<AgentLease>> {
-    let now = app.now();
-    let offered = offer(app, conn, &agent.labels).await?;
-    let Some(run) = store::agent_lease::first_free(conn, &offered.runs).await? else { return Ok(None) };
+    let place = Offer { by: agent.name.clone(), labels: agent.labels.0.clone(), places: 1 };
+    let Some(taken) = queue::pick(app, conn, RUNNER, &[place]).await?.pop() else { return Ok(None) };
+    let (run, now) = (taken.id, app.now());
     let (poll_at, deadline_at) = progress::first_dates(app, now);
     let lease = NewLease {
         id: AgentLeaseId::new(now),
@@ -191,6 +194,10 @@ async fn grant(app: &App, conn: &mut Conn<'_>, agent: &Agent) -> Result<Option<A
 async fn told(app: &App, conn: &mut Conn<'_>, lease: AgentLease) -> Result<agent::Lease> {
     let run = store::run::by_id(conn, lease.run_id).await?.ok_or_else(|| app::run::not_found(lease.run_id))?;
     let request = run.request.0;
+    let mut slots: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for slot in store::queue::slots_of(conn, run.id).await? {
+        slots.entry(slot.pool).or_default().push(slot.slot);
+    }
     Ok(agent::Lease {
         id: lease.id,
         run: run.id,
@@ -199,7 +206,7 @@ async fn told(app: &App, conn: &mut Conn<'_>, lease: AgentLease) -> Result<agent
         heartbeat_s: app.settings.agents.heartbeat_s,
         environment: environment(&request),
         request,
-        slots: std::collections::BTreeMap::new(),
+        slots,
         masked: Vec::new(),
         log: LogLimits { max_bytes: app.settings.logs.max_bytes, max_lines: app.settings.logs.max_lines },
         artifacts: ArtifactLimits { max_bytes: app.settings.artifacts.max_bytes },

@@ -5,10 +5,11 @@ use chrono::{DateTime, Utc};
 use super::not_found;
 use crate::app::{App, Result, seconds};
 use crate::domain::agent_lease::{AgentState, LeaseState, Standing};
-use crate::store;
+use crate::domain::queue::Offer;
 use crate::store::agent::Agent;
 use crate::store::agent_lease::AgentLease;
-use crate::store::page::Stretch;
+use crate::store::page::{Pages, Stretch};
+use crate::store::{self, Conn};
 
 /// An agent and how it stands.
 #[derive(Clone, Debug)]
@@ -49,6 +50,27 @@ pub async fn list(app: &App, page: &Stretch<String>) -> Result<(Vec<Shown>, bool
         found.push(shown(app, agent, newest));
     }
     Ok((found, more))
+}
+
+/// What the agents that are there offer to runs: a place each, unless they have work already.
+///
+/// # Errors
+/// If the database fails.
+pub async fn offers(app: &App, conn: &mut Conn<'_>) -> Result<Vec<Offer>> {
+    let mut pages = Pages::of(1_000);
+    let mut offers = Vec::new();
+    while let Some(page) = pages.next() {
+        let found = store::agent::list(conn, page).await?;
+        for agent in pages.turn(found, |agent| agent.name.clone()) {
+            let newest = store::agent_lease::newest(conn, agent.id).await?;
+            let Shown { agent, state, .. } = shown(app, agent, newest);
+            if matches!(state, AgentState::Idle | AgentState::Busy) {
+                let places = usize::from(state == AgentState::Idle);
+                offers.push(Offer { by: agent.name, labels: agent.labels.0, places });
+            }
+        }
+    }
+    Ok(offers)
 }
 
 fn shown(app: &App, agent: Agent, newest: Option<AgentLease>) -> Shown {

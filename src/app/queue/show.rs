@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{MAX_LANES, heads, lanes, limits, usage, waiting};
+use crate::app::agent::look;
 use crate::app::{App, Result};
 use crate::domain::agent::Labels;
 use crate::domain::queue::blocker::Blocker;
@@ -55,10 +56,10 @@ impl Why {
 ///
 /// # Errors
 /// If there is no such runner.
-pub fn offers(app: &App, runner: &str) -> Result<Vec<Offer>> {
+pub async fn offers(app: &App, conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Offer>> {
     let known = app.runners.known(runner)?;
     if known.pulls() {
-        return Ok(Vec::new());
+        return look::offers(app, conn).await;
     }
     Ok(vec![Offer { by: runner.to_owned(), labels: Labels::default(), places: usize::MAX }])
 }

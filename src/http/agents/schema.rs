@@ -13,7 +13,7 @@ use crate::ids::{AgentId, AgentLeaseId, RunId};
 /// An agent that registers.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentRegistration)]
-pub struct RegistrationDocument {
+pub(crate) struct RegistrationDocument {
     /// What it is called: 1 to 100 letters, digits, `-`, `_` and `.`; unique.
     #[schema(example = "lab-3")]
     name: String,
@@ -31,7 +31,7 @@ pub struct RegistrationDocument {
 /// What an agent is told when it has registered.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentRegistered)]
-pub struct RegisteredDocument {
+pub(crate) struct RegisteredDocument {
     id: AgentId,
     #[schema(example = "lab-3")]
     name: String,
@@ -52,7 +52,7 @@ pub struct RegisteredDocument {
 /// An agent that asks for work.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentClaim)]
-pub struct ClaimDocument {
+pub(crate) struct ClaimDocument {
     /// What is said of it from now on; what was said before where it is left out.
     #[schema(example = json!({"arch": "riscv64"}))]
     labels: Option<BTreeMap<String, String>>,
@@ -64,7 +64,7 @@ pub struct ClaimDocument {
 /// A run in an agent's hands.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentWork)]
-pub struct LeaseDocument {
+pub(crate) struct LeaseDocument {
     /// The lease's id.
     id: AgentLeaseId,
     run: RunId,
@@ -96,7 +96,7 @@ pub struct LeaseDocument {
 /// How much log is kept.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentLogLimits)]
-pub struct LogLimitsDocument {
+pub(crate) struct LogLimitsDocument {
     /// In bytes of UTF-8, with a line feed for each line.
     #[schema(example = 67_108_864)]
     max_bytes: u64,
@@ -108,7 +108,7 @@ pub struct LogLimitsDocument {
 /// How much of files is kept.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentArtifactLimits)]
-pub struct ArtifactLimitsDocument {
+pub(crate) struct ArtifactLimitsDocument {
     /// The most bytes of one file.
     #[schema(example = 268_435_456)]
     max_bytes: u64,
@@ -117,7 +117,7 @@ pub struct ArtifactLimitsDocument {
 /// An agent says that it lives.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentHeartbeat)]
-pub struct HeartbeatDocument {
+pub(crate) struct HeartbeatDocument {
     /// The lease's generation.
     #[schema(example = 1)]
     generation: i64,
@@ -126,7 +126,7 @@ pub struct HeartbeatDocument {
 /// What an agent is told that lives.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentBeat)]
-pub struct BeatDocument {
+pub(crate) struct BeatDocument {
     /// When the lease ends unless another comes.
     expires_at: DateTime<Utc>,
     /// Whether to stop the jobs and report.
@@ -139,7 +139,7 @@ pub struct BeatDocument {
 /// Lines of a run's log.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentLogBatch)]
-pub struct LogBatchDocument {
+pub(crate) struct LogBatchDocument {
     /// The lease's generation.
     #[schema(example = 1)]
     generation: i64,
@@ -153,7 +153,7 @@ pub struct LogBatchDocument {
 /// A line of a log.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentLogLine)]
-pub struct LineDocument {
+pub(crate) struct LineDocument {
     /// When it was read.
     at: DateTime<Utc>,
     /// The job that wrote it; none of what the agent says of itself.
@@ -169,7 +169,7 @@ pub struct LineDocument {
 /// How far a log has come.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentAppended)]
-pub struct AppendedDocument {
+pub(crate) struct AppendedDocument {
     /// The number of the next line.
     #[schema(example = 121)]
     next: u64,
@@ -178,7 +178,7 @@ pub struct AppendedDocument {
 /// How a run's jobs ended.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentResults)]
-pub struct ResultsDocument {
+pub(crate) struct ResultsDocument {
     /// The lease's generation.
     #[schema(example = 1)]
     generation: i64,
@@ -189,7 +189,7 @@ pub struct ResultsDocument {
 /// How a job ended.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentJobEnd)]
-pub struct JobEndDocument {
+pub(crate) struct JobEndDocument {
     /// The job.
     #[schema(example = "disk/smart")]
     job: String,
@@ -218,7 +218,7 @@ pub struct JobEndDocument {
 /// What became of results.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentTaken)]
-pub struct TakenDocument {
+pub(crate) struct TakenDocument {
     /// Whether they are the run's results.
     taken: bool,
     /// Why not.
@@ -228,7 +228,7 @@ pub struct TakenDocument {
 /// An agent gives a run back.
 #[derive(Debug, ToSchema)]
 #[schema(as = AgentRelease)]
-pub struct ReleaseDocument {
+pub(crate) struct ReleaseDocument {
     /// The lease's generation.
     #[schema(example = 1)]
     generation: i64,

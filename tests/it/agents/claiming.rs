@@ -41,7 +41,7 @@ on_both! {
         for _ in 0..12 {
             runs.insert(plan(&app, &["a"]).await);
         }
-        let answers = futures_util::future::join_all(labs.iter().map(Lab::claim)).await;
+        let answers = futures_util::future::join_all(labs.iter().map(|lab| lab.claim())).await;
         let mut got = Vec::new();
         for answered in answers {
             match answered.status {
@@ -52,8 +52,9 @@ on_both! {
         }
         // Whoever was passed over because all that was offered was being taken asks again.
         for lab in &labs {
-            if let 200 = lab.claim().await.status {
-                got.push(text(&lab.work().await, "run"));
+            let again = lab.claim().await;
+            if again.status == 200 {
+                got.push(text(&again.json(), "run"));
             }
         }
         let different: BTreeSet<String> = got.iter().cloned().collect();

@@ -38,7 +38,7 @@ on_both! {
         assert_eq!(statuses(&results), ["PASS", "FAIL", "MISS", "MISS"]);
         assert_eq!(lab.report(&lease, ends).await.expect(200).json(), taken);
         let sunk = app.sunk_tests();
-        assert!(sunk[2].2.contains("no such program") && sunk[3].2.contains("no result"), "{sunk:?}");
+        assert!(sunk[2].2.contains("such program") && sunk[3].2.contains("no result"), "{sunk:?}");
 
         let words = problem(&lab.beat(&lease).await, 409, "lease-lost");
         assert!(words.contains("results were reported"), "{words}");

@@ -81,22 +81,6 @@ on_both! {
         assert_eq!(rows[1].1.as_deref(), Some(&labels(&["arch=riscv64"])));
         let rows = read!(db, conn => agent_lease::planned(conn, RUNNER, at(50), (2, 1)));
         assert_eq!(ids(&rows), [early.id, late.id]);
-        let first = committed!(db, conn => agent_lease::first_free(conn, &[low.id, late.id, held.id]));
-        assert_eq!(first, Some(late.id));
-        assert_eq!(committed!(db, conn => agent_lease::first_free(conn, &[])), None);
-    }
-
-    async fn what_another_is_taking_is_passed_over(db: TestDb) {
-        if db.dialect() == testyard::store::db::Dialect::Sqlite {
-            // It has one writer.
-            return;
-        }
-        let db = db.open().await;
-        let (one, two) = (planned(&db, jobs(0, &[], at(0))).await, planned(&db, jobs(0, &[], at(1))).await);
-        let mut first = db.begin().await.unwrap();
-        let ids = [one.id, two.id];
-        assert_eq!(agent_lease::first_free(&mut first.conn(), &ids).await.unwrap(), Some(one.id));
-        assert_eq!(committed!(db, conn => agent_lease::first_free(conn, &ids)), Some(two.id));
     }
 
     async fn a_run_is_granted_once_and_an_agent_holds_one(db: TestDb) {
