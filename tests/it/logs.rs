@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use testyard::app::log::{self, Appended};
 use testyard::app::{AppError, Result};
 use testyard::domain::log::{Line, LogStream};
+use testyard::domain::result::ResultSource;
 use testyard::domain::status::Status;
 use testyard::http::problem::Problem;
 use testyard::ids::RunId;
@@ -322,6 +323,7 @@ on_both! {
         let refused = append(&app, run, 0, &lines(1)).await.unwrap_err().to_string();
         assert!(refused.contains("begins none"), "{refused}");
         let result = store::result::TestResult {
+            source: ResultSource::Run,
             run_id: Some(run),
             log_url: Some("https://files.example.org/1/log".into()),
             ..crate::store::a_result("riscv:1", app.app.now())
