@@ -90,6 +90,7 @@ on_both! {
         let db = db.open().await;
         let run = running(&db, &tests_of("maestro:1", &["a"], at(0)), "U1").await;
         let of_run = |id: &str, log_url: Option<&str>| TestResult {
+            source: ResultSource::Run,
             run_id: Some(run),
             log_url: log_url.map(str::to_owned),
             ..a_result(id, at(0))
