@@ -17,7 +17,7 @@ CREATE TABLE queue (
 CREATE TABLE share (
     runner    text             NOT NULL,
     project   text             NOT NULL,
-    served    double precision NOT NULL CHECK (served >= 0),
+    served    double precision NOT NULL,
     served_at timestamptz      NOT NULL,
     PRIMARY KEY (runner, project)
 );

@@ -17,7 +17,7 @@ CREATE TABLE queue (
 CREATE TABLE share (
     runner    TEXT NOT NULL,
     project   TEXT NOT NULL,
-    served    REAL NOT NULL CHECK (served >= 0),
+    served    REAL NOT NULL,
     served_at TEXT NOT NULL,
     PRIMARY KEY (runner, project)
 ) STRICT;
