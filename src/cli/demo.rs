@@ -1,9 +1,12 @@
 //! `testyard demo`: the main job on this machine, with no network and no set-up.
 //!
 //! Two services run in this process: one does the work, and the other is the KCIDB sink that it delivers to. The `local`
-//! runner checks a small C library out of a git repository made on the spot, builds it with the machine's own compiler,
-//! runs its tests and calls back over HTTP, as any runner would. Everything that is printed was asked over HTTP.
+//! runner checks a small C library out of a git repository made on the spot and builds it with the machine's own compiler. The
+//! build starts a session: tests that rules have selected, which depend on each other, and a report that needs a resource. Two
+//! agents, processes of their own, run its jobs; one of them is killed with a job in its hands. Everything that is printed was
+//! asked over HTTP.
 
+mod lab;
 mod report;
 mod stage;
 
@@ -11,11 +14,13 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use axum::http::Method;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cli::demo::stage::{COLLECTION, RECIPE, Stage, TESTS};
+use crate::cli::demo::lab::Lab;
+use crate::cli::demo::stage::{COLLECTION, RECIPE, Stage};
 use crate::cli::serve::in_runtime;
 use crate::cli::{fail, print};
 use crate::lifecycle::Lifecycle;
@@ -51,9 +56,11 @@ pub(super) fn run(arguments: &DemoArguments, log_filter: Option<String>) -> Exit
 async fn show(arguments: &DemoArguments) -> anyhow::Result<()> {
     let lifecycle = Lifecycle::new();
     lifecycle.listen_for_signals()?;
-    say("Testyard: a build, its tests, their results and their way to KCIDB, on this machine alone.\n");
+    say(
+        "Testyard: a build, the session that it starts, two agents, their results and the way to KCIDB, on this machine alone.\n",
+    );
     let stage = Stage::set(&lifecycle).await?;
-    say(&format!("service   {}   (SQLite, a `local` runner)", stage.service));
+    say(&format!("service   {}   (SQLite, a `local` runner, agents)", stage.service));
     say(&format!("sink      {}   (a second Testyard, taking KCIDB reports)", stage.sink));
     say(&format!("tree      {}   (a git repository made just now)\n", stage.tree));
     let told = tokio::select! {
@@ -73,39 +80,58 @@ async fn show(arguments: &DemoArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The story itself: build, test, deliver, show.
+/// The story itself: select, build, run, lose an agent, deliver, show.
 async fn tell(stage: &Stage) -> anyhow::Result<()> {
     let talk = Talk::new()?;
     let begun = Instant::now();
+    let service = &stage.service;
+    talk.post(service, "/api/v1/specs", &lab::specs(stage)).await?;
+    let rules = json!({"rules": [{"type": "keyword", "expressions": ["not crash"]}]});
+    talk.put(service, "/api/v1/selections/nightly", &rules).await?;
+    say("PUT  /api/v1/selections/nightly        all tests but those with the keyword `crash`");
+
+    let session = json!({
+        "title": "nightly", "what": {"selection": "nightly"}, "namespace": "demo", "pxu": lab::UNITS, "desired": ["demo::report"],
+    });
+    let session = text(&talk.post(service, "/api/v1/sessions", &session).await?, "/id")?;
+    say(&format!("POST /api/v1/sessions          201   {session}"));
+    let path = format!("/api/v1/sessions/{session}");
+
+    let mut lab = Lab::open(stage, &talk).await?;
+    say("testyard agent                       lab-1 and lab-2 have registered, each with a token for one use");
+
     let build = json!({
         "runner": "local", "tree": stage.tree, "branch": "main", "toolchain": RECIPE,
         "architecture": std::env::consts::ARCH,
+        "start": {"session": session, "how": {
+            "runners": ["agents"], "requires": {"site": "demo"}, "device": "this-machine", "collection": COLLECTION,
+            "project": "ring", "deadline_s": 600,
+        }},
     });
-    let build = talk.post(&stage.service, "/api/v1/builds", &build).await?;
+    let build = talk.post(service, "/api/v1/builds", &build).await?;
     let id = text(&build, "/id")?;
-    say(&format!("POST /api/v1/builds            201   {id}"));
-    let path = format!("/api/v1/builds/{id}");
-    let build = talk.wait(&stage.service, &path, "build", |shown| shown["run"]["state"] == "finished").await?;
+    say(&format!("POST /api/v1/builds            201   {id}, which starts the session when it has passed"));
+    let build = talk
+        .wait(service, &format!("/api/v1/builds/{id}"), "build", |shown| shown["run"]["state"] == "finished")
+        .await?;
     let status = text(&build, "/run/status")?;
     ensure!(status == "PASS", "the build ended with {status}: {}", build["run"]["reason"]);
-    let image = text(&build, "/run/kernel_image_url")?;
-    let tests = json!({
-        "runner": "local", "build_id": text(&build, "/run/build_id")?, "kernel_image_url": image, "device": "this-machine",
-        "collection": COLLECTION, "tests": TESTS,
-    });
-    let run = talk.post(&stage.service, "/api/v1/runs", &tests).await?;
-    let id = text(&run, "/id")?;
-    say(&format!("POST /api/v1/runs              201   {id}"));
-    let path = format!("/api/v1/runs/{id}");
-    talk.wait(&stage.service, &path, "tests", |shown| shown["state"] == "finished").await?;
+
+    let victim = lab.kill_who_runs(stage, &talk, lab::LONG).await?;
+    say(&format!("kill -9                              {victim}, with `{}` in its hands", lab::LONG));
+    let execution = format!("{path}/execution");
+    talk.wait(service, &execution, "session", |shown| !matches!(shown["state"].as_str(), Some("waiting" | "running")))
+        .await?;
 
     let pending = "/api/v1/deliveries?state=pending&state=sent&limit=1000";
-    talk.wait(&stage.service, pending, "delivery", |shown| shown["items"].as_array().is_some_and(Vec::is_empty))
-        .await?;
-    let deliveries = talk.get(&stage.service, "/api/v1/deliveries?limit=1000").await?;
-    let results = talk.get(&stage.service, &format!("/api/v1/results?run={id}&limit=1000")).await?;
+    talk.wait(service, pending, "delivery", |shown| shown["items"].as_array().is_some_and(Vec::is_empty)).await?;
+    let deliveries = talk.get(service, "/api/v1/deliveries?limit=1000").await?;
     say("");
-    print(&report::results(&results));
+    let expected = talk.get(service, &format!("{path}/expected?limit=1000")).await?;
+    print(&report::expected(&expected));
+    print(&report::masked(&talk.get(service, "/api/v1/selections/nightly/masked").await?));
+    let missing = report::missing(&expected);
+    ensure!(missing.is_empty(), "not every job is accounted for: {}", missing.join(", "));
     let receipts = report::receipts(&deliveries);
     for receipt in &receipts {
         let received = talk.get(&stage.sink, &format!("/api/v1/submissions/{receipt}")).await?;
@@ -114,8 +140,9 @@ async fn tell(stage: &Stage) -> anyhow::Result<()> {
     let undelivered = report::undelivered(&deliveries);
     ensure!(undelivered.is_empty(), "not everything arrived: {}", undelivered.join("; "));
     ensure!(!receipts.is_empty(), "nothing was delivered");
-    print(&report::what_next(stage, &id));
+    print(&report::what_next(stage, &path));
     say(&format!("All arrived, {:.1} s after the first request.", begun.elapsed().as_secs_f64()));
+    lab.close().await;
     Ok(())
 }
 
@@ -141,6 +168,11 @@ impl Talk {
 
     async fn post(&self, base: &Url, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = Request::post(base.join(path)?, Bytes::from(body.to_string()));
+        self.send(Request { destination: Destination::Configured, ..request }).await
+    }
+
+    async fn put(&self, base: &Url, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = Request { method: Method::PUT, ..Request::post(base.join(path)?, Bytes::from(body.to_string())) };
         self.send(Request { destination: Destination::Configured, ..request }).await
     }
 

@@ -149,6 +149,7 @@ fn every_name_in_the_environment_sets_its_setting() {
                         r#""max_answer_bytes":8388608,"max_jobs":4,"name":"bench","secrets":{},"timeout_s":30}]"#
                     ),
                 ),
+                ("agents.on_lost", _) => ("fail", "\"fail\""),
                 ("kcidb.trees", _) => (r#"{"https://g/x":"next"}"#, r#"{"https://g/x":"next"}"#),
                 (path, Text) if path.ends_with("_url") => ("https://h/x", "\"https://h/x\""),
                 (_, SubmitUrl) => ("https://h/x", "\"https://h/x\""),

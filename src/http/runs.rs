@@ -1,5 +1,7 @@
 //! Runs: attempts at a runner.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::{self, App};
+use crate::domain::agent::Labels;
 use crate::domain::observation::Observation;
 use crate::domain::run::{RunKind, RunRequest, RunState, TestsRequest};
 use crate::domain::status::Status;
@@ -17,7 +20,7 @@ use crate::http::body;
 use crate::http::builds::{missing, read_id};
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{ProblemBody, Result};
-use crate::ids::{BuildId, RunId};
+use crate::ids::{BuildId, RunId, SessionId};
 use crate::store;
 use crate::store::run::Run;
 
@@ -79,6 +82,17 @@ pub struct RunView {
     waiting: Option<String>,
     /// The runner's own id of it.
     uid: Option<String>,
+    /// The session whose jobs it runs.
+    session: Option<SessionId>,
+    /// Who shares the runner with others.
+    project: String,
+    /// Higher goes first.
+    priority: i64,
+    /// The labels that its agent must have.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    requires: Labels,
+    /// How many slots of which pools it takes.
+    slots: BTreeMap<String, u32>,
     /// The collection that its tests belong to.
     collection: Option<String>,
     /// The tests that it planned.
@@ -148,6 +162,11 @@ impl RunView {
             download_url: observation.and_then(|observation| observation.download_url.clone()),
             kernel_image_url: facts.kernel_image_url,
             modules_url: facts.modules_url,
+            session: run.terms.session_id,
+            project: run.terms.project,
+            priority: run.terms.priority,
+            requires: run.terms.requires.map(|requires| requires.0).unwrap_or_default(),
+            slots: run.terms.slots.map(|slots| slots.0).unwrap_or_default(),
             runner: run.runner,
             uid: run.uid,
         }
@@ -204,6 +223,7 @@ impl Accepted {
         ("build_id" = Option<String>, Query, description = "KCIDB's id of the build that it tests"),
         ("runner" = Option<String>, Query, description = "Who runs it"),
         ("uid" = Option<String>, Query, description = "The runner's own id of it"),
+        ("session" = Option<SessionId>, Query, description = "The session whose jobs it runs"),
         ("limit" = Option<u32>, Query, description = "How many at most: 1 to 1000, 50 if left out"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ),
@@ -213,7 +233,7 @@ impl Accepted {
     )
 )]
 pub(crate) async fn list_runs(State(app): State<App>, params: Params) -> Result<Json<Listing<RunView>>> {
-    let params = params.only(&["state", "status", "kind", "build", "build_id", "runner", "uid"])?;
+    let params = params.only(&["state", "status", "kind", "build", "build_id", "runner", "uid", "session"])?;
     let filter = store::run::Filter {
         states: params.all("state")?,
         statuses: params.all("status")?,
@@ -222,6 +242,7 @@ pub(crate) async fn list_runs(State(app): State<App>, params: Params) -> Result<
         build_ref: params.one("build_id")?,
         runner: params.one("runner")?,
         uid: params.one("uid")?,
+        session: params.one("session")?,
     };
     let page = params.page(|id: RunId| id.0)?;
     let mut db = app.read().await?;

@@ -391,6 +391,8 @@ pub struct Filter {
     pub runner: Option<String>,
     /// The run that the runner knows by this uid.
     pub uid: Option<String>,
+    /// Runs of jobs or tests of this session.
+    pub session: Option<SessionId>,
 }
 
 /// A page of runs, newest first; the flag tells whether there are more.
@@ -410,6 +412,9 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: Page) -> Result<(V
     }
     if let Some(build) = filter.build_id {
         query = query.push(" AND build_id = ").push_bind(build);
+    }
+    if let Some(session) = filter.session {
+        query = query.push(" AND session_id IS NOT NULL AND session_id = ").push_bind(session);
     }
     for (condition, value) in
         [(" AND build_ref = ", &filter.build_ref), (" AND runner = ", &filter.runner), (" AND uid = ", &filter.uid)]

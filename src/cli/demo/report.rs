@@ -25,6 +25,16 @@ pub(super) fn progress(shown: &Value) -> String {
             left => format!("{left} objects on their way"),
         };
     }
+    if let Some(results) = shown["results"].as_array() {
+        let count = |missing: bool| -> i64 {
+            results
+                .iter()
+                .filter(|row| row["status"].is_null() == missing)
+                .filter_map(|row| row["count"].as_i64())
+                .sum()
+        };
+        return format!("{}: {} results have come, {} are missing", word(shown, "state"), count(false), count(true));
+    }
     let run = if shown["run"].is_object() { &shown["run"] } else { shown };
     let (state, status, waiting) = (word(run, "state"), word(run, "status"), word(run, "waiting"));
     match (status, waiting) {
@@ -34,18 +44,32 @@ pub(super) fn progress(shown: &Value) -> String {
     }
 }
 
-/// The results as a table, in the order of their paths.
-pub(super) fn results(listing: &Value) -> String {
-    let mut rows: Vec<&Value> = items(listing).iter().collect();
-    rows.sort_by_key(|row| word(row, "path"));
+/// What was expected of the session and what has come, as a table.
+pub(super) fn expected(listing: &Value) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(130).set_header(["status", "path", "time", "why"]);
-    for row in rows {
-        let time = row["duration_s"].as_f64().map(|seconds| format!("{:.0} ms", seconds * 1000.0)).unwrap_or_default();
-        table.add_row([word(row, "status"), word(row, "path"), &time, word(row, "reason")]);
+    table.set_width(130).set_header(["status", "job", "attempts", "why"]);
+    for row in items(listing) {
+        table.add_row([word(row, "status"), word(row, "job"), &row["attempts"].to_string(), word(row, "reason")]);
     }
-    format!("{table}\nOne test fails, one is skipped and one crashes: all three on purpose.\n")
+    format!(
+        "{table}\nOne test fails on purpose, and what depends on it cannot run. The job of the agent that was killed was run again \
+         by the other.\n"
+    )
+}
+
+/// What was left out of the selection, and why.
+pub(super) fn masked(listing: &Value) -> String {
+    let mut text = String::new();
+    for row in items(listing) {
+        let _ = writeln!(text, "Left out: {}, for {}", word(row, "view"), word(row, "sentence"));
+    }
+    text
+}
+
+/// The jobs that are not accounted for.
+pub(super) fn missing(listing: &Value) -> Vec<String> {
+    items(listing).iter().filter(|row| row["status"].is_null()).map(|row| word(row, "job").to_owned()).collect()
 }
 
 /// The receipts that the sink gave.
@@ -90,11 +114,11 @@ pub(super) fn submission(receipt: &str, received: &Value) -> String {
 }
 
 /// Where to go from here.
-pub(super) fn what_next(stage: &Stage, run: &str) -> String {
+pub(super) fn what_next(stage: &Stage, session: &str) -> String {
     let (service, sink) = (stage.service.as_str().trim_end_matches('/'), stage.sink.as_str().trim_end_matches('/'));
     format!(
         "\nWhile it serves (--keep):\n  {service}/docs                         the API, to browse\n  \
-         {service}/api/v1/results?run={run}\n  {service}/api/v1/deliveries            what was delivered, and what not and why\n  \
-         {service}/api/v1/callbacks             what the runner told\n  {sink}/docs                            the sink\n\n"
+         {service}{session}/expected   what was to be run, and what has come\n  {service}/api/v1/runs                  each attempt\n  {service}/api/v1/deliveries            what was delivered, and what not and why\n  \
+         {sink}/docs                            the sink\n\n"
     )
 }

@@ -310,7 +310,7 @@ async fn a_file_is_sent_as_it_is() {
     let (address, _) = server().await;
     let url: Url = format!("http://{address}/echo").parse().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
-    let bytes: Vec<u8> = (0..3 * MEBIBYTE).map(|n| n.to_le_bytes()[0]).collect();
+    let bytes: Vec<u8> = (0..MEBIBYTE).map(|n| n.to_le_bytes()[0]).collect();
     std::fs::write(file.path(), &bytes).unwrap();
     let put = || Request {
         method: Method::PUT,
@@ -320,11 +320,8 @@ async fn a_file_is_sent_as_it_is() {
     };
     let open = async || tokio::fs::File::open(file.path()).await.unwrap();
     let client = Client::new(Vec::new()).unwrap();
-    // The server takes two mebibytes.
-    assert_eq!(client.upload(put(), open().await, 3 << 20).await.unwrap().status, 413);
-    std::fs::write(file.path(), &bytes[..MEBIBYTE]).unwrap();
     let answer = client.upload(put(), open().await, 1 << 20).await.unwrap();
-    assert_eq!((answer.headers["x-method"].as_bytes(), &answer.body[..]), (&b"PUT"[..], &bytes[..MEBIBYTE]));
+    assert_eq!((answer.headers["x-method"].as_bytes(), &answer.body[..]), (&b"PUT"[..], &bytes[..]));
     let shorter = client.upload(put(), open().await, 2 << 20).await;
     assert!(matches!(shorter, Err(NetError::Broken(_))), "{shorter:?}");
 }
