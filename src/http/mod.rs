@@ -24,6 +24,7 @@ pub mod selections;
 pub mod sessions;
 pub mod specs;
 pub mod submissions;
+mod unit_fields;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
