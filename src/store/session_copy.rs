@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::session::{ContextRow, Counters, EventRow, JobRow, Metadata, Report, ResourceRow, UnitRow};
+use crate::domain::session::{
+    Blob, ContextRow, Counters, EventRow, JobRow, Metadata, Problem, Report, ResourceRow, UnitRow,
+};
 use crate::store::Conn;
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
 use crate::store::query::{Insert, Query, Record};
 use crate::store::verbatim::Verbatim;
 
@@ -18,7 +22,7 @@ use crate::store::verbatim::Verbatim;
 const STRETCH: i64 = 2_000;
 
 /// The row of a session itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// How often it was changed, its making counted.
@@ -43,6 +47,19 @@ pub struct Head {
     pub desired: Verbatim<Vec<String>>,
     /// The ids of the mandatory jobs.
     pub mandatory: Verbatim<Vec<String>>,
+    /// What is wrong with what was desired last. Archives that were made before this was kept have none.
+    #[serde(default)]
+    pub problems: Verbatim<Vec<Problem>>,
+}
+
+/// A blob as its column holds it: both databases read and write base64 alike.
+pub(super) fn text_of(blob: &Blob) -> String {
+    STANDARD.encode(&blob.0)
+}
+
+/// The blob of a column.
+pub(super) fn blob_of(text: &str) -> Result<Blob> {
+    STANDARD.decode(text).map(Blob).map_err(|error| Error::Encode(error.into()))
 }
 
 /// The row of a session.
@@ -50,14 +67,48 @@ pub struct Head {
 /// # Errors
 /// If the database refuses.
 pub async fn head(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Head>> {
-    conn.query(
-        "SELECT version, removed_in, created_at, created_by, updated_at, metadata, counters, context, manifest, desired,
-            mandatory
-         FROM session WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional()
-    .await
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        version: i64,
+        removed_in: i64,
+        created_at: DateTime<Utc>,
+        created_by: Option<String>,
+        updated_at: DateTime<Utc>,
+        metadata: Verbatim<Metadata>,
+        app_blob: Option<String>,
+        rejected_jobs: Verbatim<Vec<String>>,
+        counters: Verbatim<Counters>,
+        context: Verbatim<ContextRow>,
+        manifest: Verbatim<BTreeMap<String, Value>>,
+        desired: Verbatim<Vec<String>>,
+        mandatory: Verbatim<Vec<String>>,
+        problems: Verbatim<Vec<Problem>>,
+    }
+    let row: Option<Row> = conn
+        .query(
+            "SELECT version, removed_in, created_at, created_by, updated_at, metadata, app_blob, rejected_jobs, counters,
+                context, manifest, desired, mandatory, problems
+             FROM session WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let app_blob = row.app_blob.as_deref().map(blob_of).transpose()?;
+    Ok(Some(Head {
+        version: row.version,
+        removed_in: row.removed_in,
+        created_at: row.created_at,
+        created_by: row.created_by,
+        updated_at: row.updated_at,
+        metadata: Verbatim(Metadata { app_blob, rejected_jobs: row.rejected_jobs.0, ..row.metadata.0 }),
+        counters: row.counters,
+        context: row.context,
+        manifest: row.manifest,
+        desired: row.desired,
+        mandatory: row.mandatory,
+        problems: row.problems,
+    }))
 }
 
 /// Makes the row of a session, which begins a life of its own.
@@ -65,10 +116,11 @@ pub async fn head(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Head>> {
 /// # Errors
 /// [`crate::store::Error::Conflict`] if there is one of that id.
 pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, life: Uuid, head: &Head) -> Result<()> {
+    let metadata = &head.metadata.0;
     conn.query(
         "INSERT INTO session (id, version, removed_in, steered_in, life, created_at, created_by, updated_at, app_id, metadata,
-            counters, context, manifest, desired, mandatory)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            app_blob, rejected_jobs, counters, context, manifest, desired, mandatory, problems)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(id)
     .bind(head.version)
@@ -78,13 +130,16 @@ pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, life: Uuid, head: &Head) ->
     .bind(head.created_at)
     .bind(head.created_by.as_deref())
     .bind(head.updated_at)
-    .bind(head.metadata.0.app_id.as_deref())
-    .bind(&head.metadata)
+    .bind(metadata.app_id.as_deref())
+    .bind(Verbatim(metadata.brief()))
+    .bind(metadata.app_blob.as_ref().map(text_of))
+    .bind(Verbatim(&metadata.rejected_jobs))
     .bind(&head.counters)
     .bind(&head.context)
     .bind(&head.manifest)
     .bind(&head.desired)
     .bind(&head.mandatory)
+    .bind(&head.problems)
     .execute()
     .await?;
     Ok(())

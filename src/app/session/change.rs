@@ -52,14 +52,16 @@ async fn current(conn: &mut Conn<'_>, id: SessionId, stand: Stand, kept: Option<
     let loaded = store::session::load(conn, id.0, since).await?;
     let Loaded { stand, whole, changes } = loaded.ok_or_else(|| no_such(id))?;
     blocking(move || {
-        let session = match kept {
-            Some(Held { mut session, .. }) if !whole => {
-                session.absorb(changes).map_err(|error| misfit(&error))?;
-                session
+        let held = match kept {
+            Some(mut held) if !whole => {
+                let bytes = changes.weight();
+                held.session.absorb(changes).map_err(|error| misfit(&error))?;
+                held.grew(stand, bytes);
+                held
             }
-            _ => Session::restore(changes).map_err(|error| misfit(&error))?,
+            _ => Held::new(stand, Session::restore_without_past(changes).map_err(|error| misfit(&error))?),
         };
-        Ok(Held { stand, session })
+        Ok(held)
     })
     .await
 }
@@ -122,19 +124,19 @@ pub(super) async fn change<T: Send + 'static>(
         sessions.kept.forget(id.0);
         return Err(no_such(id));
     };
-    let Held { mut session, .. } = current(&mut tx.conn(), id, stand, slot.take()).await?;
+    let mut held = current(&mut tx.conn(), id, stand, slot.take()).await?;
     if let Err(error) = check_version(stand.version, by.only_if) {
-        put_back(sessions, id, &mut slot, Held { stand, session });
+        put_back(sessions, id, &mut slot, held);
         return Err(error);
     }
-    let (session, changes, answer) = blocking(move || {
-        let answer = operation(&mut session);
-        let changes = session.take_changes();
-        Ok((session, changes, answer))
+    let (mut held, changes, answer) = blocking(move || {
+        let answer = operation(&mut held.session);
+        let changes = held.session.take_changes();
+        Ok((held, changes, answer))
     })
     .await?;
     if changes.is_empty() {
-        put_back(sessions, id, &mut slot, Held { stand, session });
+        put_back(sessions, id, &mut slot, held);
         return Ok(At { version: stand.version, value: answer? });
     }
     // What was refused half-way is not kept: the next to come reads the session anew.
@@ -144,7 +146,8 @@ pub(super) async fn change<T: Send + 'static>(
         Change { id: id.0, version: stand.version, life: stand.life, now: sessions.now(), by: by.who.as_deref() };
     store::session::write(&mut tx.conn(), change, &changes).await?;
     tx.commit().await?;
-    put_back(sessions, id, &mut slot, Held { stand, session });
+    held.grew(stand, changes.weight());
+    put_back(sessions, id, &mut slot, held);
     sessions.tell(id);
     Ok(At { version: stand.version, value })
 }
@@ -158,7 +161,7 @@ pub(super) fn keep(sessions: &Sessions, id: SessionId, held: Held) {
 }
 
 fn put_back(sessions: &Sessions, id: SessionId, slot: &mut Guard, held: Held) {
-    let jobs = held.session.job_count();
+    let bytes = held.weight();
     **slot = Some(held);
-    sessions.kept.note(id.0, jobs);
+    sessions.kept.note(id.0, bytes);
 }

@@ -66,6 +66,8 @@ pub struct Numbers {
     pub providers: Vec<String>,
     /// The test plans that are set.
     pub plans: Vec<String>,
+    /// What is wrong with what was desired last.
+    pub problems: Vec<Problem>,
 }
 
 impl Numbers {
@@ -84,6 +86,7 @@ impl Numbers {
             outcomes: session.outcome_stats().into_iter().collect(),
             providers: session.providers().to_vec(),
             plans: session.plans().to_vec(),
+            problems: session.problems().to_vec(),
         }
     }
 }
@@ -136,7 +139,7 @@ pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<A
     let mut tx = sessions.db.begin().await?;
     store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, life: stand.life, now, by }, &changes).await?;
     tx.commit().await?;
-    keep(sessions, id, Held { stand, session });
+    keep(sessions, id, Held::new(stand, session));
     sessions.tell(id);
     Ok(At { version: 1, value: Made { id, added, problems } })
 }

@@ -128,13 +128,15 @@ pub struct WholeView {
     test_plans: Vec<String>,
     /// How it stands, in numbers.
     numbers: NumbersView,
+    /// What is wrong with what was desired last; it was left out.
+    problems: Told<WrongView>,
 }
 
 impl WholeView {
     pub(super) fn new((mut stored, numbers): (Stored, Numbers)) -> Self {
         let app_blob = stored.metadata.0.app_blob.take();
         let rejected_jobs = std::mem::take(&mut stored.metadata.0.rejected_jobs);
-        let Numbers { units, jobs, run_list, todo, ready, outcomes, providers, plans } = numbers;
+        let Numbers { units, jobs, run_list, todo, ready, outcomes, providers, plans, problems } = numbers;
         let outcomes = outcomes.into_iter().map(|(outcome, count)| (outcome.to_string(), count)).collect();
         Self {
             session: stored.into(),
@@ -143,6 +145,7 @@ impl WholeView {
             providers,
             test_plans: plans,
             numbers: NumbersView { units, jobs, run_list, todo, ready, outcomes },
+            problems: Told::of(problems, WrongView::from),
         }
     }
 }
@@ -155,8 +158,6 @@ pub struct MadeView {
     session: WholeView,
     /// What came of adding its units.
     added: AddedView,
-    /// What is wrong with what was desired; it is left out.
-    problems: Told<WrongView>,
 }
 
 /// What a session is to be made of. All may be left out.
@@ -263,11 +264,7 @@ pub(crate) async fn create_session(
     let new = documents::apart(move || asked.read()).await?;
     let At { value: made, .. } = make::create(&app.sessions, new, by.who.as_deref()).await?;
     let At { version, value: whole } = make::get(&app.sessions, made.id).await?;
-    let shown = MadeView {
-        session: WholeView::new(whole),
-        added: made.added.into(),
-        problems: Told::of(made.problems, WrongView::from),
-    };
+    let shown = MadeView { session: WholeView::new(whole), added: made.added.into() };
     let location = format!("/api/v1/sessions/{}", made.id);
     Ok((StatusCode::CREATED, [(header::ETAG, etag(version))], [(header::LOCATION, location)], Json(shown))
         .into_response())
