@@ -11,6 +11,7 @@ pub mod catalogue;
 pub mod condition;
 pub mod delivery;
 pub mod error;
+pub mod event;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod conclusion;
 pub mod delivery;
 pub mod digest;
+pub mod event;
 pub mod fault;
 pub mod glob;
 pub mod graph;

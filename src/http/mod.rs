@@ -10,6 +10,7 @@ pub mod callbacks;
 pub mod catalogue;
 pub mod condition;
 pub mod deliveries;
+pub mod events;
 pub mod health;
 pub mod log;
 pub mod openapi;
@@ -23,6 +24,7 @@ pub mod runs;
 pub mod selections;
 pub mod sessions;
 pub mod specs;
+mod stream;
 pub mod submissions;
 mod unit_fields;
 
@@ -118,6 +120,8 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(providers::list_provider_units))
         .routes(routes!(sessions::events::list_session_events))
         .routes(routes!(sessions::shared::get_shared_value))
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::list_run_events))
 }
 
 /// Routes that bring work or results in.

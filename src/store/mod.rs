@@ -13,6 +13,7 @@ pub mod content;
 pub mod db;
 pub mod delivery;
 pub mod error;
+pub mod event;
 pub mod lease;
 pub mod page;
 pub mod provider;

@@ -12,9 +12,10 @@ use crate::domain::session::{
 };
 use crate::store::Conn;
 use crate::store::error::{Error, Result};
+use crate::store::event;
 use crate::store::page::{Page, Stretch};
 use crate::store::query::{FOR_UPDATE, Insert};
-use crate::store::session_copy::{Head, blob_of, put_head, text_of};
+use crate::store::session_copy::{EVENT, Head, blob_of, put_head, text_of};
 use crate::store::verbatim::{TEXTS, Verbatim, push_texts};
 
 /// A session, without what is in it.
@@ -157,11 +158,12 @@ pub async fn list(conn: &mut Conn<'_>, app_id: Option<&str>, page: Page) -> Resu
     Ok(page.cut(query.push(" ORDER BY id DESC LIMIT ").push_bind(page.fetch()).fetch_all().await?))
 }
 
-/// Removes a session with all that is in it; tells whether there was one.
+/// Removes a session with all that is in it, and what it told of itself; tells whether there was one.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn delete(conn: &mut Conn<'_>, id: Uuid) -> Result<bool> {
+    conn.query("DELETE FROM event WHERE session_id = $1 AND session_number IS NOT NULL").bind(id).execute().await?;
     conn.query("DELETE FROM session WHERE id = $1").bind(id).execute_one().await
 }
 
@@ -350,15 +352,15 @@ async fn write_resources(conn: &mut Conn<'_>, change: Change<'_>, changes: &Chan
 }
 
 async fn write_events(conn: &mut Conn<'_>, change: Change<'_>, events: &[EventRow]) -> Result<()> {
-    const EVENT: Insert = Insert {
-        head: "INSERT INTO session_event (session_id, number, version, happened_at, document) VALUES ",
-        columns: 5,
-        tail: "",
-    };
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mark = event::mark(conn).await?;
     let rows: Vec<(i64, &EventRow)> = events.iter().map(|row| Ok((signed(row.number)?, row))).collect::<Result<_>>()?;
     EVENT
         .execute(conn, &rows, |query, (number, row)| {
-            query.bind(change.id).bind(*number).bind(change.version).bind(change.now).bind(Verbatim(row))
+            let query = query.bind(change.id).bind(*number).bind(change.version).bind(change.now).bind(Verbatim(row));
+            query.bind(row.event.kind()).bind(mark)
         })
         .await?;
     Ok(())
@@ -550,8 +552,8 @@ pub async fn history(
 pub async fn events(conn: &mut Conn<'_>, id: Uuid, page: &Stretch<i64>) -> Result<(Vec<Happened>, bool)> {
     let query = conn
         .query(
-            "SELECT number, version, happened_at, document FROM session_event
-             WHERE session_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+            "SELECT session_number AS number, session_version AS version, happened_at, document FROM event
+             WHERE session_id = $1 AND session_number > $2 ORDER BY session_number LIMIT $3",
         )
         .bind(id)
         .bind(page.after.unwrap_or(-1))

@@ -15,6 +15,7 @@ use crate::domain::session::{
 };
 use crate::store::Conn;
 use crate::store::error::{Error, Result};
+use crate::store::event::mark;
 use crate::store::query::{Insert, Query, Record};
 use crate::store::verbatim::Verbatim;
 
@@ -159,8 +160,8 @@ pub trait Carried: Record + Serialize + DeserializeOwned + Sync + 'static {
     /// Appends the row's key.
     fn push_key<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a>;
 
-    /// Binds the row's columns, in their order.
-    fn bind<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a>;
+    /// Binds the row's columns, in their order; `mark` is that of what this transaction tells.
+    fn bind<'c, 'a>(&self, query: Query<'c, 'a>, mark: i64) -> Query<'c, 'a>;
 }
 
 macro_rules! carried {
@@ -197,7 +198,7 @@ macro_rules! carried {
                 query.push(")")
             }
 
-            fn bind<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a> {
+            fn bind<'c, 'a>(&self, query: Query<'c, 'a>, _mark: i64) -> Query<'c, 'a> {
                 query $(.bind(&self.$field))+
             }
         }
@@ -259,19 +260,45 @@ carried!(
         document: Verbatim<ResourceRow>,
     }
 );
-carried!(
-    /// Something that happened.
-    CarriedEvent, "events", "session_event" by (number), 5 columns, {
-        /// Its place among all that happened.
-        number: i64,
-        /// The version that it belongs to.
-        version: i64,
-        /// When it happened.
-        happened_at: DateTime<Utc>,
-        /// What happened.
-        document: Verbatim<EventRow>,
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct CarriedEvent {
+    /// Its place among all that happened.
+    pub number: i64,
+    /// The version that it belongs to.
+    pub version: i64,
+    /// When it happened.
+    pub happened_at: DateTime<Utc>,
+    /// What happened.
+    pub document: Verbatim<EventRow>,
+}
+
+/// What a session tells of itself, as rows of the feed.
+pub(super) const EVENT: Insert = Insert {
+    head: "INSERT INTO event (session_id, session_number, session_version, happened_at, document, kind, mark) VALUES ",
+    columns: 7,
+    tail: "",
+};
+
+impl Carried for CarriedEvent {
+    const NAME: &'static str = "events";
+    const SELECT: &'static str =
+        "SELECT session_id, session_number AS number, session_version AS version, happened_at, document
+         FROM event WHERE session_number IS NOT NULL AND session_id = ";
+    const KEY: &'static str = "(session_number)";
+    const INSERT: Insert = EVENT;
+
+    fn push_key<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a> {
+        query.push_bind(self.number)
     }
-);
+
+    fn bind<'c, 'a>(&self, query: Query<'c, 'a>, mark: i64) -> Query<'c, 'a> {
+        let query = query.bind(self.number).bind(self.version).bind(self.happened_at).bind(&self.document);
+        query.bind(self.document.0.event.kind()).bind(mark)
+    }
+}
+
 carried!(
     /// A value that clients share.
     CarriedValue, "values", "session_value" by (key), 5 columns, {
@@ -304,6 +331,7 @@ pub async fn rows<T: Carried>(conn: &mut Conn<'_>, id: Uuid, after: Option<&T>) 
 /// # Errors
 /// [`crate::store::Error::Conflict`] if it has; [`crate::store::Error::Constraint`] if there is no such session.
 pub async fn put_rows<T: Carried>(conn: &mut Conn<'_>, id: Uuid, rows: &[T]) -> Result<()> {
-    T::INSERT.execute(conn, rows, |query, row| row.bind(query.bind(id))).await?;
+    let mark = mark(conn).await?;
+    T::INSERT.execute(conn, rows, |query, row| row.bind(query.bind(id), mark)).await?;
     Ok(())
 }

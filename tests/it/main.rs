@@ -23,6 +23,7 @@ mod crash;
 mod database_outage;
 mod delivery;
 mod dispatch;
+mod events;
 mod fuzz;
 mod idempotency;
 mod intake;

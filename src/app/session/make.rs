@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::session::change::{At, By, ask, change, check_version, keep, no_such};
 use crate::app::session::kept::Held;
 use crate::app::session::refusal::{plan_refused, refused};
 use crate::app::session::{Sessions, provider};
 use crate::app::{AppError, Result, blocking};
+use crate::domain::event::{SESSION_CREATED, SESSION_REMOVED};
 use crate::domain::session::{Added, Blob, MAX_UNITS, Metadata, Outcome, Part, Problem, Session};
 use crate::domain::unit::Unit;
 use crate::ids::{SessionId, new_uuid};
 use crate::store;
+use crate::store::event::NewEvent;
 use crate::store::session::{Change, Session as Stored, Stand};
 use crate::store::verbatim::Verbatim;
 
@@ -138,10 +140,17 @@ pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<A
     let stand = Stand { version: 1, life: new_uuid(now) };
     let mut tx = sessions.db.begin().await?;
     store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, life: stand.life, now, by }, &changes).await?;
+    let document = json!({"version": 1, "by": by, "imported": false});
+    store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_CREATED, now, document))]).await?;
     tx.commit().await?;
     keep(sessions, id, Held::new(stand, session));
     sessions.tell(id);
     Ok(At { version: 1, value: Made { id, added, problems } })
+}
+
+/// Something that happened to a session as a whole.
+pub(super) fn told(id: SessionId, event: NewEvent) -> NewEvent {
+    NewEvent { session_id: Some(id), ..event }
 }
 
 /// Refuses what would be too much before any of it is read.
@@ -192,6 +201,8 @@ pub async fn delete(sessions: &Sessions, id: SessionId, only_if: Option<i64>) ->
     let stand = store::session::lock(&mut tx.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
     check_version(stand.version, only_if)?;
     store::session::delete(&mut tx.conn(), id.0).await?;
+    let document = json!({"version": stand.version});
+    store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_REMOVED, sessions.now(), document))]).await?;
     tx.commit().await?;
     sessions.kept.forget(id.0);
     sessions.tell(id);

@@ -7,14 +7,18 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::runtime::Handle;
 
 use crate::app::archive::Packer;
 use crate::app::session::Sessions;
 use crate::app::session::change::{At, no_such};
+use crate::app::session::make::told;
 use crate::app::{AppError, Result, blocking, cut};
+use crate::domain::event::SESSION_CREATED;
 use crate::domain::session::{Changes, HistoryRow, MAX_UNITS, Outcome, Session, check_id};
 use crate::ids::{SessionId, new_uuid};
+use crate::store::event::NewEvent;
 use crate::store::session_copy::{
     Carried, CarriedEvent, CarriedJob, CarriedResource, CarriedResult, CarriedUnit, CarriedValue, Head, head, put_head,
     put_rows, rows,
@@ -150,11 +154,13 @@ pub async fn import(sessions: &Sessions, mut archive: File, under_new_id: bool) 
         other => AppError::Store(other),
     })?;
     let handle = Handle::current();
-    let tx = blocking(move || {
+    let mut tx = blocking(move || {
         fill(&mut tx.conn(), &handle, archive, id)?;
         Ok(tx)
     })
     .await?;
+    let document = json!({"version": version, "by": cover.session.created_by, "imported": true});
+    store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_CREATED, now, document))]).await?;
     tx.commit().await?;
     sessions.tell(id);
     Ok(At { version, value: id })

@@ -15,6 +15,7 @@ mod coverage;
 mod db;
 mod delivery;
 mod error;
+mod event;
 mod laws;
 mod migrate;
 mod provider;

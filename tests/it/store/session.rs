@@ -323,7 +323,7 @@ on_both! {
                 "SELECT count(*) FROM session_job",
                 "SELECT count(*) FROM session_result",
                 "SELECT count(*) FROM session_resource",
-                "SELECT count(*) FROM session_event",
+                "SELECT count(*) FROM event",
                 "SELECT count(*) FROM session_value",
             ] {
                 let (count,): (i64,) = read!(db, conn => conn.query(count).fetch_one());
