@@ -1,6 +1,6 @@
 //! The feed of events: what happened, of every kind, in one order.
 //!
-//! A kind is dotted words, as CDEvents has them: what it happened to, then what happened. New kinds may come at any time.
+//! A kind is dotted words: what it happened to, then what happened. New kinds may come at any time.
 
 use std::fmt;
 use std::str::FromStr;

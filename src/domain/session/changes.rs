@@ -80,8 +80,8 @@ pub struct Changes {
 }
 
 /// A member that is there, `null` or not.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Blob>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Changes {

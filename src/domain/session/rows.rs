@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::changes::{Changes, ContextRow, Counters, HistoryRow, JobRow, Misfit, ResourceRow, UnitRow};
 use super::dirty::{Dirty, Once};
 use super::event::EventRow;
-use super::metadata::{Blob, Metadata};
+use super::metadata::Metadata;
 use super::report::Report;
 use super::state::{Held, Session};
 use crate::domain::unit::Job;
@@ -120,7 +120,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Misfit`], if the rows do not fit those that are here; then the session is of no use any more.
-    pub fn absorb(&mut self, rows: Changes) -> Result<(), Misfit> {
+    pub fn absorb(&mut self, mut rows: Changes) -> Result<(), Misfit> {
+        self.absorb_metadata(&mut rows);
         for id in &rows.jobs_removed {
             if let Some(number) = self.names.find(id) {
                 self.leave_job(number);
@@ -161,7 +162,6 @@ impl Session {
         if let Some(context) = rows.context {
             self.absorb_context(context)?;
         }
-        self.absorb_metadata(rows.metadata, rows.app_blob, rows.rejected_jobs);
         self.problems = rows.problems.unwrap_or(std::mem::take(&mut self.problems));
         self.manifest = rows.manifest.unwrap_or(std::mem::take(&mut self.manifest));
         self.events.clear();
@@ -174,11 +174,11 @@ impl Session {
         Ok(())
     }
 
-    fn absorb_metadata(&mut self, brief: Option<Metadata>, blob: Option<Option<Blob>>, rejected: Option<Vec<String>>) {
+    fn absorb_metadata(&mut self, rows: &mut Changes) {
         let known = std::mem::take(&mut self.metadata);
-        let app_blob = blob.unwrap_or(known.app_blob.clone());
-        let rejected_jobs = rejected.unwrap_or(known.rejected_jobs.clone());
-        self.metadata = Metadata { app_blob, rejected_jobs, ..brief.unwrap_or(known) };
+        let app_blob = rows.app_blob.take().unwrap_or_else(|| known.app_blob.clone());
+        let rejected_jobs = rows.rejected_jobs.take().unwrap_or_else(|| known.rejected_jobs.clone());
+        self.metadata = Metadata { app_blob, rejected_jobs, ..rows.metadata.take().unwrap_or(known) };
     }
 
     fn absorb_unit(&mut self, row: UnitRow) {
