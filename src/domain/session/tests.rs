@@ -165,12 +165,13 @@ fn a_verdict_counts_blockers() {
 
 #[test]
 fn what_was_left_out_has_not_run() {
-    let mut session = selected(&[
+    let jobs: [&[(&str, &str)]; 4] = [
         &[("id", "a")],
         &[("id", "b"), ("depends", "gone")],
         &[("id", "c"), ("depends", "b")],
         &[("id", "r"), ("salvages", "gone")],
-    ]);
+    ];
+    let mut session = Session::new(jobs.into_iter().map(unit).collect()).expect("no clash");
     let asked: Vec<String> = ["a", "c", "x", "r"].map(str::to_owned).to_vec();
     let problems = session.select(&asked, true);
     assert_eq!(session.problems(), problems);
