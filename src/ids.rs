@@ -107,6 +107,14 @@ id!(
     SessionId, "ses"
 );
 id!(
+    /// A program in a lab that asks for work.
+    AgentId, "agt"
+);
+id!(
+    /// A run in an agent's hands.
+    AgentLeaseId, "lse"
+);
+id!(
     /// One object on its way to a sink.
     DeliveryId, "dlv"
 );

@@ -11,12 +11,13 @@
 //! | edge | [`http`]: translates, authorises, pages; decides nothing |
 //! | background | [`work`]: idempotent tasks over due rows |
 //! | use cases | [`app`]: one function each, which owns its transaction |
-//! | outside | [`runner`], [`sink`], [`net`]: adapters over one guarded HTTP client; [`objects`]: the object store |
+//! | outside | [`agent`]: does a service's work in a lab; [`runner`], [`sink`], [`net`]: adapters over one guarded HTTP client; [`objects`]: the object store |
 //! | storage | [`store`]: SQL for two databases |
 //! | semantics | [`domain`]: pure |
 //!
 //! [`config`], [`clock`], [`entropy`], [`ids`], [`lifecycle`] and [`telemetry`] stand beside the floors.
 
+pub mod agent;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -3,6 +3,7 @@
 //! It keeps what is too large for the database and decides nothing: which objects there are to be stands in the
 //! database. A key is used once, so that an object never changes.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, ObjectStoreExt as _, RetryConfig, WriteMultipart};
+use object_store::{
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, RetryConfig, WriteMultipart,
+};
 use secrecy::ExposeSecret as _;
 
 use crate::config;
@@ -93,6 +96,16 @@ impl Objects {
         Ok(object.into_stream().map_err(ObjectsError::from).boxed())
     }
 
+    /// Some of the bytes of an object, piece by piece: those of the range, which must not be empty.
+    ///
+    /// # Errors
+    /// As [`Objects::read`], and if the object ends before the range begins.
+    pub async fn read_part(&self, key: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+        let object = self.store.get_opts(&self.key(key), options).await?;
+        Ok(object.into_stream().map_err(ObjectsError::from).boxed())
+    }
+
     /// Removes an object. One that is not there is removed already.
     ///
     /// # Errors
@@ -158,6 +171,8 @@ mod tests {
         writing.finish().await.unwrap();
         let stored = read(&objects, "ab/1").await.unwrap();
         assert_eq!((stored.len(), &stored[..6]), (PART_BYTES + 5, &b"one xx"[..]));
+        let part: Vec<Bytes> = objects.read_part("ab/1", 2..6).await.unwrap().try_collect().await.unwrap();
+        assert_eq!(part.concat(), b"e xx");
         objects.remove("ab/1").await.unwrap();
         objects.remove("ab/1").await.unwrap();
         assert!(read(&objects, "ab/1").await.is_err());

@@ -10,7 +10,9 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use url::Url;
 
+use crate::app::agent::desk::Desk;
 use crate::app::catalogue::Catalogue;
+use crate::app::log::Logs;
 use crate::app::session::Sessions;
 use crate::app::shelf::Shelf;
 use crate::app::spec::Specs;
@@ -24,8 +26,11 @@ use crate::lifecycle::{Ending, Lifecycle};
 use crate::net::client::Client;
 use crate::objects::Objects;
 use crate::runner::Runners;
+use crate::runner::agents::Agents;
 use crate::runner::breaker::{BreakerSettings, Breakers};
+use crate::runner::http::Http;
 use crate::runner::local::{LocalOptions, LocalRunner, Recipe, TestRecipe};
+use crate::runner::subprocess::Subprocess;
 use crate::runner::tuxsuite::{TuxSuite, TuxSuiteOptions};
 use crate::sink::kcidb::KcidbSink;
 use crate::store::Db;
@@ -33,6 +38,9 @@ use crate::{http, work};
 
 /// How often TuxSuite is asked for the key that it signs with.
 const KEY_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Where runners' programs are looked for, if our own environment does not say.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A service that is wired and listens, and does not serve yet.
 #[derive(Debug)]
@@ -62,9 +70,18 @@ impl Server {
         let client = Client::new(settings.outbound.allow.clone())?;
         let tuxsuite = Arc::new(tuxsuite(&settings, client.clone(), Arc::clone(&clock))?);
         let local = local(&settings, client.clone(), Arc::clone(&clock))?;
-        let mut runners = Runners::default().with(Arc::clone(&tuxsuite) as _);
+        let agents = Agents::new(db.clone(), Arc::clone(&clock));
+        let mut runners = Runners::default().with(Arc::clone(&tuxsuite) as _).with(Arc::new(agents));
         if let Some(local) = &local {
             runners = runners.with(Arc::new(local.clone()));
+        }
+        for set in &settings.runners.http {
+            let runner = Http::new(set.clone(), client.clone(), Arc::clone(&clock));
+            runners = runners.with(Arc::new(runner.map_err(|faults| anyhow::anyhow!(faults.join("\n")))?));
+        }
+        for set in &settings.runners.subprocess {
+            let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+            runners = runners.with(Arc::new(Subprocess::new(set.clone(), path)));
         }
         let sink = match &settings.kcidb.submit_url {
             Some(url) => Some(KcidbSink::new(
@@ -89,20 +106,23 @@ impl Server {
         let catalogue = catalogue(&settings, db.clone(), Arc::clone(&clock))?;
         let specs = Specs::new(db.clone(), Arc::clone(&clock), catalogue.clone(), client.clone());
         let specs = Specs { base_url: Some(base_url.clone()), ..specs };
+        let sessions = Sessions::new(db.clone(), Arc::clone(&clock));
         let app = App::new(Parts {
             writer: Writer::start(&db, options),
-            sessions: Sessions::new(db.clone(), Arc::clone(&clock)),
+            bells: Bells { advance: Arc::clone(&sessions.advance), ..Bells::default() },
+            sessions,
             specs,
+            logs: Logs::default(),
             streams: Streams::new(settings.server.max_event_streams, lifecycle.soft().clone()),
             catalogue,
             db,
+            agents: Desk::new(clock.now()),
             origin: settings.kcidb.origin.parse()?,
             clock,
             runners,
             breakers,
             sink,
             base_url,
-            bells: Bells::default(),
             settings,
         });
         Ok(Self { app, listener, lifecycle, tuxsuite, local })

@@ -17,7 +17,7 @@ use testyard::store::build::Build;
 use testyard::store::callback::NewCallback;
 use testyard::store::delivery::NewDelivery;
 use testyard::store::result::TestResult;
-use testyard::store::run::{NewRun, PlannedTest};
+use testyard::store::run::{NewRun, PlannedTest, Terms};
 use testyard::store::submission::NewSubmission;
 
 /// How many tests a run plans, or a submission brings.
@@ -277,6 +277,7 @@ fn planned(
         capability: entropy::secret("cap"),
         now,
         tests,
+        terms: Terms::default(),
     }
 }
 

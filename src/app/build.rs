@@ -7,7 +7,7 @@ use crate::app::{App, AppError, Result, Write, Written, run};
 use crate::domain::run::{BuildRequest, RunRequest};
 use crate::ids::{BuildId, RunId};
 use crate::store::build::Build;
-use crate::store::run::NewRun;
+use crate::store::run::{NewRun, Terms};
 use crate::{entropy, store};
 
 /// The longest idempotency key, in bytes.
@@ -36,7 +36,9 @@ pub async fn schedule(
     request: BuildRequest,
     idempotency_key: Option<&str>,
 ) -> Result<Scheduled> {
-    app.runners.known(runner)?;
+    if app.runners.known(runner)?.pulls() {
+        return Err(AppError::Invalid(format!("the runner `{runner}` runs jobs and tests, and builds nothing")));
+    }
     if idempotency_key.is_some_and(|key| key.is_empty() || key.len() > MAX_KEY_BYTES) {
         return Err(AppError::Invalid(format!("the idempotency key must have 1 to {MAX_KEY_BYTES} bytes")));
     }
@@ -75,6 +77,7 @@ pub async fn schedule(
         capability: entropy::secret("cap"),
         now,
         tests: Vec::new(),
+        terms: Terms::default(),
     };
     let written = app.writer.write(Write::Build(Box::new((build.clone(), run)))).await?;
     app.bells.dispatch.ring();

@@ -16,7 +16,7 @@ use crate::app::{App, AppError, Result, Ring, Write, Written, cut, seconds};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::observation::{Observation, Subject};
 use crate::ids::{CallbackId, RunId};
-use crate::runner::Arrival;
+use crate::runner::{Arrival, Signatures};
 use crate::store::callback::{Callback, NewCallback};
 use crate::store::lease::Lease;
 use crate::{domain::words::Word as _, store};
@@ -55,7 +55,7 @@ pub async fn receive(
     app: &App,
     runner_name: &str,
     door: Door<'_>,
-    signature: Option<&str>,
+    signatures: Signatures<'_>,
     body: Bytes,
 ) -> Result<Received> {
     let Ok(runner) = app.runners.known(runner_name) else {
@@ -69,11 +69,11 @@ pub async fn receive(
         (Door::Open(subject), _) | (Door::Capability(_), Some((_, subject))) => subject,
         (Door::Capability(_), None) => return Err(forged()),
     };
-    let arrival = Arrival { body: &body, signature, by_capability: run.is_some() };
+    let arrival = Arrival { body: &body, signatures, by_capability: run.is_some(), now: app.now() };
     let signed = runner.authenticate(&arrival).map_err(AppError::Unauthenticated)?;
     let run = run.map(|(run, _)| run);
     let trust = trust(signed, run.is_some());
-    let read = runner.read_callback(&body).and_then(|observation| match () {
+    let read = runner.read_callback(&body, subject).and_then(|observation| match () {
         () if observation.subject != subject => Err("it tells of another kind of job than this door is for".to_owned()),
         () if observation.uid.is_empty()
             || observation.uid.len() > MAX_NAME_BYTES
@@ -256,7 +256,7 @@ async fn apply(app: &App, conn: &mut store::Conn<'_>, callback: &Callback, run: 
         return Ok((CallbackState::Refused, Some("its run is gone".into()), None));
     };
     let read = match app.runners.known(&callback.runner) {
-        Ok(runner) => runner.read_callback(&callback.body).map(Observation::without_nul),
+        Ok(runner) => runner.read_callback(&callback.body, run.kind.subject()).map(Observation::without_nul),
         Err(error) => Err(error.to_string()),
     };
     let observation = match read {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::fault::Fault;
 pub use crate::domain::fault::MAX_FAULTS;
+use crate::domain::log::Gap;
 use crate::store;
 
 /// Why a use case did not do what it was asked.
@@ -47,6 +48,26 @@ pub enum AppError {
     /// What is here may not be changed now, for a reason that an operator gave.
     #[error("{0}")]
     ReadOnly(String),
+    /// Lines of a log were sent before those that come before them.
+    #[error("{0}")]
+    LogGap(Gap),
+    /// A run has no log here, in words that say why.
+    #[error("{words}")]
+    NoLog {
+        /// Why.
+        words: String,
+        /// Where its log lies, if that is known.
+        log_url: Option<String>,
+    },
+    /// Who asks may not do this, in words that say why.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What is said of a lease is said by who does not hold it any more, or names another generation.
+    #[error("{0}")]
+    LeaseLost(String),
+    /// The agent speaks a version of the protocol that is not known here.
+    #[error("{0}")]
+    UnknownProtocol(String),
     /// Who asks has not shown that they may.
     #[error("{0}")]
     Unauthenticated(String),

@@ -4,15 +4,21 @@
 //! matters: whatever a process knows of builds, runs and deliveries stands in the database, and any number of
 //! processes may share one.
 
+pub mod agent;
 pub mod archive;
+pub mod artifact;
 pub mod build;
 pub mod callback;
 pub mod catalogue;
 pub mod condition;
+pub mod content;
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod execution;
+pub mod log;
 pub mod progress;
+pub mod queue;
 pub mod report;
 pub mod run;
 pub mod session;
@@ -65,12 +71,16 @@ pub struct Parts {
     pub runners: Runners,
     /// Which runners and sinks are left alone for a while.
     pub breakers: Breakers,
+    /// Which agents wait for work in this process.
+    pub agents: agent::desk::Desk,
     /// What can be run.
     pub catalogue: catalogue::Catalogue,
     /// What may be selected to run, and what came of it.
     pub specs: spec::Specs,
     /// Which jobs of which session can run, and what came of them.
     pub sessions: session::Sessions,
+    /// Which logs grow.
+    pub logs: log::Logs,
     /// Where answers that do not end by themselves find a place.
     pub streams: streams::Streams,
     /// Where reports go, if anywhere.
@@ -129,6 +139,8 @@ pub struct Bells {
     pub intake: Bell,
     /// Attachments are to be removed.
     pub sweep: Bell,
+    /// Runs of sessions ended, or sessions were changed that are run here.
+    pub advance: Arc<Bell>,
 }
 
 impl Deref for App {

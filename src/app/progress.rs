@@ -155,6 +155,14 @@ pub async fn close(
     if !store::step::end(conn, run.id, &end).await? {
         return Ok(None);
     }
+    if let Some(session) = run.terms.session_id {
+        store::run::conclude(conn, run.id, &conclusion.tests).await?;
+        store::execution::wake(conn, session, now).await?;
+    }
+    if let Some(build) = run.build_id {
+        store::execution::wake_of_build(conn, build, now).await?;
+    }
+    store::log::end(conn, run.id).await?;
     let mut report = report::of_run(app, run, conclusion, ending, now);
     report.events.extend(ended(app, run, conclusion, ending, now));
     Ok(Some(report))
@@ -200,7 +208,7 @@ fn about(app: &App, run: &Run, uid: Option<&str>, event: NewEvent) -> NewEvent {
         RunKind::Build => uid.map(|uid| id::build_id(&app.origin, uid)),
         _ => run.build_ref.clone(),
     };
-    NewEvent { run_id: Some(run.id), build_ref, ..event }
+    NewEvent { run_id: Some(run.id), session_id: run.terms.session_id, build_ref, ..event }
 }
 
 /// Stores results, enqueues their deliveries and tells what happened.

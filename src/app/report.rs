@@ -16,7 +16,7 @@ use crate::domain::kcidb::object::{self, Environment, Number, ObjectKind, Resour
 use crate::domain::kcidb::{id, path, schema, text};
 use crate::domain::observation::{BuildFacts, CaseOutcome, Measurement, Observation, TestOutcome};
 use crate::domain::result::ResultSource;
-use crate::domain::run::{BuildRequest, RunRequest, TestsRequest};
+use crate::domain::run::{BuildRequest, RunRequest};
 use crate::domain::status::Status;
 use crate::ids::{DeliveryId, ResultId, RunId};
 use crate::store::delivery::NewDelivery;
@@ -55,7 +55,14 @@ pub fn of_run(app: &App, run: &Run, conclusion: &Conclusion, ending: &Ending<'_>
     match &run.request.0 {
         RunRequest::Build(request) => of_build(app, run, request, conclusion, observation, now),
         RunRequest::Tests(request) | RunRequest::Boot(request) => {
-            let facts = Facts::of_run(run, request, observation, ending);
+            let facts = Facts::of_run(run, &request.collection, &request.device, observation, ending);
+            of_tests(app, &facts, &conclusion.tests, now)
+        }
+        // What was run for no build is the session's alone: a report is always of a build.
+        RunRequest::Jobs(_) if run.build_ref.is_none() => Report::default(),
+        RunRequest::Jobs(request) => {
+            let device = request.device.as_deref().unwrap_or_default();
+            let facts = Facts::of_run(run, &request.collection, device, observation, ending);
             of_tests(app, &facts, &conclusion.tests, now)
         }
     }
@@ -171,16 +178,20 @@ pub struct Facts {
 }
 
 impl Facts {
-    fn of_run(run: &Run, request: &TestsRequest, observation: Option<&Observation>, ending: &Ending<'_>) -> Self {
+    fn of_run(
+        run: &Run,
+        collection: &str,
+        device: &str,
+        observation: Option<&Observation>,
+        ending: &Ending<'_>,
+    ) -> Self {
         Self {
             uid: uid(run, observation),
             source: ResultSource::Run,
             run_id: Some(run.id),
             build_ref: run.build_ref.clone().unwrap_or_default(),
-            collection: request.collection.clone(),
-            device: observation
-                .and_then(|observation| observation.device.clone())
-                .unwrap_or_else(|| request.device.clone()),
+            collection: collection.to_owned(),
+            device: observation.and_then(|observation| observation.device.clone()).unwrap_or_else(|| device.to_owned()),
             runtime: run.runner.clone(),
             started_at: observation.and_then(|observation| observation.started_at).or(run.started_at),
             duration_s: observation.and_then(|observation| observation.duration_s),

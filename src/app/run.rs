@@ -1,13 +1,14 @@
 //! Runs of tests: asked for, cancelled, run again.
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::build::client_token;
-use crate::app::{App, AppError, Result, Write, Written, progress};
+use crate::app::{App, AppError, Result, Write, Written, progress, queue};
 use crate::domain::conclusion::{self, BOOT};
 use crate::domain::run::{RunKind, RunRequest, RunState, TestsRequest};
 use crate::ids::RunId;
-use crate::store::run::{NewRun, PlannedTest};
+use crate::store::run::{NewRun, PlannedTest, Run, Terms};
 use crate::{entropy, store};
 
 /// The most bytes of a name or id that a caller gives: both databases index them.
@@ -99,6 +100,7 @@ pub async fn schedule(
         capability: entropy::secret("cap"),
         now,
         tests,
+        terms: Terms::default(),
     };
     let Written::Tests(Some(held)) = app.writer.write(Write::Tests(Box::new(run))).await? else { return Ok(None) };
     app.bells.dispatch.ring();
@@ -124,6 +126,7 @@ pub fn planned_tests(request: &RunRequest) -> Vec<String> {
         RunRequest::Build(_) => Vec::new(),
         RunRequest::Boot(_) => vec![BOOT.to_owned()],
         RunRequest::Tests(request) => request.tests.clone(),
+        RunRequest::Jobs(request) => request.jobs.iter().map(|definition| definition.job.clone()).collect(),
     }
 }
 
@@ -135,23 +138,36 @@ pub async fn retry(app: &App, id: RunId) -> Result<RunId> {
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let run = store::run::lock(&mut tx.conn(), id).await?.ok_or_else(|| not_found(id))?;
-    if !store::run::supersede(&mut tx.conn(), id).await? {
+    let Some(next) = plan_next(&mut tx.conn(), &run, now).await? else {
         return Err(AppError::Conflict(if run.state.is_over() {
             format!("{id} has been run again already: retry its latest attempt")
         } else {
             format!("{id} is not over ({}): wait for it or cancel it first", run.state)
         }));
+    };
+    tx.commit().await?;
+    app.bells.dispatch.ring();
+    Ok(next)
+}
+
+/// Plans another attempt at what a run that is over ran, which it is the latest attempt at. `None` if it is not.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn plan_next(conn: &mut store::Conn<'_>, run: &Run, now: DateTime<Utc>) -> store::Result<Option<RunId>> {
+    if !store::run::supersede(conn, run.id).await? {
+        return Ok(None);
     }
-    let tests = store::run::tests(&mut tx.conn(), id).await?;
+    let tests = store::run::tests(conn, run.id).await?;
     let next = RunId::new(now);
     let attempt = NewRun {
         id: next,
         build_id: run.build_id,
-        build_ref: run.build_ref,
-        runner: run.runner,
+        build_ref: run.build_ref.clone(),
+        runner: run.runner.clone(),
         attempt: run.attempt + 1,
-        previous_id: Some(id),
-        request: run.request.0,
+        previous_id: Some(run.id),
+        request: run.request.0.clone(),
         client_token: client_token(next),
         capability: entropy::secret("cap"),
         now,
@@ -159,11 +175,10 @@ pub async fn retry(app: &App, id: RunId) -> Result<RunId> {
             .into_iter()
             .filter_map(|(name, identity)| Some(PlannedTest { name, identity: identity.try_into().ok()? }))
             .collect(),
+        terms: run.terms.clone(),
     };
-    store::run::plan(&mut tx.conn(), &[attempt]).await?;
-    tx.commit().await?;
-    app.bells.dispatch.ring();
-    Ok(next)
+    store::run::plan(conn, &[attempt]).await?;
+    Ok(Some(next))
 }
 
 /// Ends a run now: what it planned is MISS, and its runner is told to stop in the background. What the runner still
@@ -189,6 +204,7 @@ pub async fn cancel(app: &App, id: RunId) -> Result<()> {
     tx.commit().await?;
     app.bells.stop.ring();
     app.bells.deliver.ring();
+    queue::freed(app);
     Ok(())
 }
 

@@ -26,6 +26,11 @@ impl Streams {
         Self { places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))), most, stop }
     }
 
+    /// Waits until the service stops.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Takes a place. It is free again when what is returned is dropped.
     ///
     /// # Errors

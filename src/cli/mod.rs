@@ -1,5 +1,6 @@
 //! The command line: one binary, a subcommand for each use.
 
+mod agent;
 mod catalog;
 pub mod config;
 mod demo;
@@ -51,6 +52,8 @@ enum Command {
         #[command(subcommand)]
         command: catalog::ExportCommand,
     },
+    /// Work for a service: take its jobs, run them on this machine, and tell what came of them
+    Agent(agent::AgentArguments),
     /// Bring results that stand in files of a folder to a service, and more as they come
     Spool(spool::SpoolArguments),
     /// Print the OpenAPI document
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Catalog { command } => catalog::catalog(&command, &arguments.flags, &surroundings),
         Command::Import { command } => catalog::import(&command, &arguments.flags, &surroundings),
         Command::Export { command } => catalog::export(&command, &arguments.flags, &surroundings),
+        Command::Agent(arguments) => agent::run(&arguments, surroundings.value("PATH"), surroundings.value("RUST_LOG")),
         Command::Spool(arguments) => spool::run(&arguments, surroundings.value("RUST_LOG")),
         Command::Openapi => match http::document().to_pretty_json() {
             Ok(document) => {

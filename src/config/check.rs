@@ -12,6 +12,7 @@ use super::keys::KEYS;
 use super::load::Problem;
 use super::settings::{Access, Database, Intake, Server, Settings, Writer};
 use crate::domain::address::AllowRule;
+use crate::domain::queue::{MAX_PRIORITY, MIN_PRIORITY};
 
 /// A sentence about settings that can be used as they are, but perhaps are not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,9 +51,10 @@ impl Findings {
     /// Nothing, or at most ten years: longer times overflow somewhere and mean nothing.
     fn bounds(&mut self, settings: &Settings) {
         const TEN_YEARS: u64 = 10 * 365 * 24 * 3600;
-        const MAY_BE_ZERO: [&str; 5] = [
+        const MAY_BE_ZERO: [&str; 6] = [
             "server.shutdown_timeout_s",
             "runs.cancel_grace_s",
+            "queue.max_per_session",
             "callbacks.unknown_retention_s",
             "callbacks.max_unknown",
             "catalogue.inline_bytes",
@@ -101,6 +103,7 @@ impl Settings {
             "log.filter is no filter: write it as RUST_LOG, for example info or info,testyard::work=debug",
         );
         super::check_services::services(self, &mut found);
+        super::queue::check(&self.queue, &mut found);
         intake(&self.intake, &mut found);
         writer(&self.writer, &mut found);
         super::check_services::objects(self, &mut found);
@@ -220,6 +223,13 @@ fn access(access: &Access, server: &Server, found: &mut Findings) {
         found.problem_if(
             hash == SHA256_OF_NOTHING,
             format!("access.tokens: the sha256 of entry {place} is that of an empty token: was $TOKEN set?"),
+        );
+        found.problem_if(
+            !(MIN_PRIORITY..=MAX_PRIORITY).contains(&token.max_priority),
+            format!(
+                "access.tokens: the max_priority of entry {place} is {}: give a number from {MIN_PRIORITY} to {MAX_PRIORITY}",
+                token.max_priority
+            ),
         );
         found.problem_if(!names.insert(name), format!("access.tokens: the name `{name}` stands twice: rename one"));
         found.problem_if(

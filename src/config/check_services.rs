@@ -6,7 +6,7 @@ use url::Url;
 
 use super::check::{Findings, is_loopback};
 use super::database_url::DatabaseKind;
-use super::services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TuxSuite};
+use super::services::{Agents, Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TuxSuite};
 use super::settings::Settings;
 use crate::domain::address::AllowRule;
 use crate::domain::tuxsuite::signature::PublicKey;
@@ -21,6 +21,8 @@ pub(super) fn services(settings: &Settings, found: &mut Findings) {
          reach, and then results come by polling alone",
     );
     local(&settings.local, found);
+    super::check_runners::runners(settings, found);
+    agents(&settings.agents, found);
     runs(settings, found);
 }
 
@@ -183,6 +185,14 @@ fn recipe_alone(recipe: &Recipe, found: &mut Findings) {
 fn is_everything(tree: &str) -> bool {
     let start = tree.trim_end_matches('/');
     tree.ends_with('/') && (start.is_empty() || start.ends_with(':'))
+}
+
+fn agents(agents: &Agents, found: &mut Findings) {
+    found.problem_if(
+        agents.lease_s < agents.heartbeat_s.saturating_mul(2),
+        "agents.lease_s must be at least twice agents.heartbeat_s: else an agent is lost whose heartbeat is late once",
+    );
+    found.problem_if(agents.poll_max_s > 600, "agents.poll_max_s is longer than ten minutes: give at most 600 seconds");
 }
 
 fn runs(settings: &Settings, found: &mut Findings) {

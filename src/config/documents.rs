@@ -13,7 +13,18 @@ const DOTENV: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.exa
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/settings.md"));
 
 /// Settings whose example is not the default: the default depends on the machine, or is empty and shows nothing.
-const EXAMPLES: [&str; 5] = ["server.state_dir", "database.url", "access.tokens", "kcidb.trees", "local.recipes"];
+const EXAMPLES: [&str; 10] = [
+    "server.state_dir",
+    "database.url",
+    "access.tokens",
+    "kcidb.trees",
+    "local.recipes",
+    "runners.http",
+    "runners.subprocess",
+    "queue.max_running",
+    "queue.weights",
+    "queue.pools",
+];
 
 fn default_of(key: &Key) -> Option<Value> {
     let tree = serde_json::to_value(Settings::default()).expect("settings are JSON");
@@ -68,7 +79,8 @@ fn the_example_file_uncommented_is_a_good_settings_file() {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(file.path(), uncommented(EXAMPLE)).expect("room for it");
     let flags = Flags { config: Some(file.path().to_owned()), ..Flags::default() };
-    let loaded = load(&flags, &Surroundings::default()).unwrap_or_else(|problems| panic!("{problems}"));
+    let surroundings = Surroundings::with(&[("LAB_TOKEN", "a token")]);
+    let loaded = load(&flags, &surroundings).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(loaded.origins.len(), KEYS.len());
     let unused = Warning("database.ca_cert has no effect: the database is SQLite".to_owned());
     assert_eq!(loaded.settings.check(), Ok(vec![unused]));

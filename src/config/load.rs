@@ -74,8 +74,12 @@ pub fn load(flags: &Flags, surroundings: &Surroundings) -> Result<Loaded, Proble
         return Err(Problems(loader.problems));
     }
     // Each value was read on its own, so what is left to fail here is a mistake of ours; it may hold a secret.
-    let settings = Settings::deserialize_from(table)
+    let mut settings = Settings::deserialize_from(table)
         .map_err(|_| Problems(vec![Problem("the settings do not fit together as a whole".to_owned())]))?;
+    settings
+        .runners
+        .read_secrets(|name| surroundings.secret(name))
+        .map_err(|problems| Problems(problems.into_iter().map(Problem).collect()))?;
     Ok(Loaded { settings, origins, warnings: loader.warnings, file })
 }
 

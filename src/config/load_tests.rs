@@ -120,7 +120,13 @@ fn every_name_in_the_environment_sets_its_setting() {
             let (text, seen) = match (key.path().as_str(), key.kind) {
                 ("server.listen", _) => ("[::1]:9", "\"[::1]:9\""),
                 ("database.url", _) => ("postgresql://u:p@h/d", "\"postgres://u:***@h/d\""),
-                ("access.tokens", _) => ("a:read:b", r#"[{"name":"a","scope":"read","sha256":"<set>"}]"#),
+                ("access.tokens", _) => {
+                    ("a:read:b", r#"[{"max_priority":100,"name":"a","scope":"read","sha256":"<set>"}]"#)
+                }
+                ("queue.max_running" | "queue.weights", _) => (r#"{"x":3}"#, r#"{"x":3}"#),
+                ("queue.pools", _) => {
+                    (r#"[{"runner":"x","name":"gpu","slots":4}]"#, r#"[{"name":"gpu","runner":"x","slots":4}]"#)
+                }
                 ("log.format", _) => ("json", "\"json\""),
                 ("tuxsuite.signature", _) => ("off", "\"off\""),
                 ("local.recipes", _) => (

@@ -9,6 +9,7 @@
 //! only when `--env-file` names it. Secrets never appear in messages, in `Debug`, in `config show`.
 
 mod check;
+mod check_runners;
 mod check_services;
 mod claims;
 mod compat;
@@ -16,8 +17,11 @@ mod database_url;
 #[cfg(test)]
 mod documents;
 mod flags;
+mod http_plan;
 mod keys;
 mod load;
+mod queue;
+mod runners;
 mod services;
 mod settings;
 mod show;
@@ -28,10 +32,14 @@ pub use check::Warning;
 pub use claims::Origin;
 pub use database_url::DatabaseKind;
 pub use flags::{Assignment, Flags};
+pub use http_plan::{HttpCall, HttpPlan};
 pub use load::{Loaded, Problem, Problems, load};
-pub use services::{Kcidb, Local, Objects, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
+pub use queue::{Pool, Queue};
+pub use runners::{HttpAnswer, HttpCallback, HttpRequest, HttpResults, HttpRunner, Runners, Secrets, SubprocessRunner};
+pub use services::{Agents, Kcidb, Local, Objects, OnLost, Recipe, Runs, SignaturePolicy, TestRecipe, TuxSuite};
 pub use settings::{
-    Access, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Outbound, Scope, Server, Settings, Token, Writer,
+    Access, Artifacts, Callbacks, Catalogue, Database, Intake, Log, LogFormat, Logs, Outbound, Scope, Server, Settings,
+    Token, Writer,
 };
 pub use show::{show_json, show_toml};
 pub use surroundings::Surroundings;

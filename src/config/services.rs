@@ -207,6 +207,47 @@ fn recipe_max_output_bytes() -> usize {
     1 << 20
 }
 
+words!(
+    /// What becomes of a run whose agent was lost.
+    OnLost, "word for what becomes of a lost run", {
+        /// Its next attempt is planned.
+        Retry = "retry",
+        /// It ends, and is run again by who asks for it.
+        Fail = "fail",
+    }
+);
+
+/// Agents: programs in labs that ask for work.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agents {
+    /// How often an agent says that it lives while it has work.
+    pub heartbeat_s: u64,
+    /// How long after its last heartbeat an agent is lost.
+    pub lease_s: u64,
+    /// How long an agent waits for work with one request.
+    pub poll_max_s: u64,
+    /// What becomes of a run whose agent was lost.
+    pub on_lost: OnLost,
+    /// How often a run is attempted whose agents are lost.
+    pub max_attempts: u32,
+    /// How long a registration token is good where it does not say itself.
+    pub registration_s: u64,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self {
+            heartbeat_s: 10,
+            lease_s: 60,
+            poll_max_s: 30,
+            on_lost: OnLost::Retry,
+            max_attempts: 3,
+            registration_s: 3600,
+        }
+    }
+}
+
 /// How runs are dispatched, followed and given up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 use super::database_url::{self, DatabaseKind};
-use super::services::{Kcidb, Local, Objects, Runs, TuxSuite};
+use super::queue::Queue;
+use super::runners::Runners;
+use super::services::{Agents, Kcidb, Local, Objects, Runs, TuxSuite};
 use super::text;
 use crate::domain::address::AllowRule;
 use crate::domain::words::words;
@@ -36,8 +38,14 @@ pub struct Settings {
     pub tuxsuite: TuxSuite,
     /// The local runner.
     pub local: Local,
+    /// Runners that are made of settings.
+    pub runners: Runners,
+    /// Agents: programs in labs that ask for work.
+    pub agents: Agents,
     /// How runs are dispatched, followed and given up.
     pub runs: Runs,
+    /// Whose turn it is at a runner.
+    pub queue: Queue,
     /// Callbacks that match no run.
     pub callbacks: Callbacks,
     /// The KCIDB door in: `/submit`, `/status`, `/authtest`.
@@ -46,8 +54,12 @@ pub struct Settings {
     pub writer: Writer,
     /// The catalogue of tests.
     pub catalogue: Catalogue,
-    /// Where large attachments are kept.
+    /// Where large attachments and artifacts are kept.
     pub objects: Objects,
+    /// The logs of runs.
+    pub logs: Logs,
+    /// The files that runs leave behind.
+    pub artifacts: Artifacts,
 }
 
 /// The HTTP server.
@@ -176,6 +188,13 @@ pub struct Token {
     pub sha256: String,
     /// What it allows.
     pub scope: Scope,
+    /// The highest priority that it may ask for.
+    #[serde(default = "default_max_priority")]
+    pub max_priority: i64,
+}
+
+fn default_max_priority() -> i64 {
+    100
 }
 
 impl std::fmt::Debug for Token {
@@ -306,6 +325,40 @@ impl Default for Catalogue {
             transfer_timeout_s: 600,
             orphan_retention_s: 24 * 3600,
         }
+    }
+}
+
+/// The logs of runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logs {
+    /// How many bytes of text of one log are kept; what comes after is counted.
+    pub max_bytes: u64,
+    /// How many of its lines.
+    pub max_lines: u64,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, max_lines: 1_000_000 }
+    }
+}
+
+/// The files that runs leave behind.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Artifacts {
+    /// The longest artifact.
+    pub max_bytes: u64,
+    /// How many bytes the artifacts of one run have at most, all together.
+    pub max_run_bytes: u64,
+    /// How many artifacts one run has at most.
+    pub max_files: u64,
+}
+
+impl Default for Artifacts {
+    fn default() -> Self {
+        Self { max_bytes: 256 << 20, max_run_bytes: 1 << 30, max_files: 1_000 }
     }
 }
 

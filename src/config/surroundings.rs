@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 /// Where a service of the system keeps its files.
 pub(super) const SYSTEM_STATE_DIR: &str = "/var/lib/testyard";
 
@@ -63,6 +65,24 @@ impl Surroundings {
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.environment.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+
+    /// The secret that `name` holds, or the file that `name_FILE` names; nothing if neither is set.
+    ///
+    /// # Errors
+    /// If both are set, or the file cannot be read or is empty.
+    pub(super) fn secret(&self, name: &str) -> Result<Option<SecretString>, String> {
+        let file = format!("{name}_FILE");
+        match (self.value(name), self.value(&file)) {
+            (Some(_), Some(_)) => Err(format!("{name} and {file} are both set: leave one of them out")),
+            (Some(value), None) => Ok(Some(value.trim().into())),
+            (None, None) => Ok(None),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) if text.trim().is_empty() => Err(format!("the file {path} is empty")),
+                Ok(text) => Ok(Some(text.trim().into())),
+                Err(error) => Err(format!("the file {path} cannot be read: {error}")),
+            },
+        }
     }
 
     /// Where the service keeps its files unless it is told: `$XDG_STATE_HOME/testyard`, for root `/var/lib/testyard`,

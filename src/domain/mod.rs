@@ -2,23 +2,32 @@
 //!
 //! What stands here can be replayed against golden cases, property-tested and fuzzed without a server.
 
+pub mod adapter;
 pub mod address;
+pub mod agent;
+pub mod agent_lease;
+pub mod artifact;
 pub mod callback;
 pub mod canary;
 pub mod catalogue;
+pub mod composition;
 pub mod conclusion;
+pub mod definition;
 pub mod delivery;
 pub mod digest;
 pub mod event;
+pub mod execution;
 pub mod fault;
 pub mod glob;
 pub mod graph;
 pub mod kcidb;
 pub(crate) mod lists;
+pub mod log;
 pub mod observation;
 pub mod pool;
 pub mod program;
 pub mod qmtest;
+pub mod queue;
 pub(crate) mod regex;
 pub mod result;
 pub mod retry;
@@ -31,6 +40,7 @@ pub mod status;
 pub mod tap;
 pub mod tuxsuite;
 pub mod unit;
+pub mod webhook;
 pub mod words;
 
 #[cfg(test)]

@@ -6,8 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::definition::Definition;
 use crate::domain::observation::Subject;
 use crate::domain::words::words;
+use crate::ids::SessionId;
 
 words!(
     /// What a run runs.
@@ -18,6 +20,8 @@ words!(
         Tests = "tests",
         /// The boot test alone.
         Boot = "boot",
+        /// Jobs of a session, by their commands.
+        Jobs = "jobs",
     }
 );
 
@@ -27,7 +31,7 @@ impl RunKind {
     pub fn subject(self) -> Subject {
         match self {
             Self::Build => Subject::Build,
-            Self::Tests | Self::Boot => Subject::Tests,
+            Self::Tests | Self::Boot | Self::Jobs => Subject::Tests,
         }
     }
 }
@@ -68,6 +72,8 @@ pub enum RunRequest {
     Tests(TestsRequest),
     /// Boot this and do nothing more.
     Boot(TestsRequest),
+    /// Run these jobs.
+    Jobs(JobsRequest),
 }
 
 impl RunRequest {
@@ -78,6 +84,7 @@ impl RunRequest {
             Self::Build(_) => RunKind::Build,
             Self::Tests(_) => RunKind::Tests,
             Self::Boot(_) => RunKind::Boot,
+            Self::Jobs(_) => RunKind::Jobs,
         }
     }
 }
@@ -112,4 +119,37 @@ pub struct TestsRequest {
     pub collection: String,
     /// The names of the tests; empty for a boot test.
     pub tests: Vec<String>,
+}
+
+/// Jobs of a session as they are asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobsRequest {
+    /// The session.
+    pub session: SessionId,
+    /// The build that they are run for; none where the session has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<TestedBuild>,
+    /// The machine to run on, in the runner's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The collection that they belong to: the head of their paths in reports.
+    pub collection: String,
+    /// What to run, in this order.
+    pub jobs: Vec<Definition>,
+}
+
+/// A build that is tested.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestedBuild {
+    /// KCIDB's id of it.
+    pub id: String,
+    /// Where its kernel image lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_image_url: Option<String>,
+    /// Where its modules lie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modules_url: Option<String>,
+    /// What it was built for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
 }

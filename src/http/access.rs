@@ -48,6 +48,20 @@ pub fn check(settings: &Settings, authorization: Option<&str>, needed: Scope) ->
     Ok(Some(known.name.clone()))
 }
 
+/// Whether the holder of a token may ask for this priority. Where no token is asked for there is no ceiling.
+///
+/// # Errors
+/// 403 that names the highest that they may ask for.
+pub fn check_priority(settings: &Settings, holder: Option<&str>, priority: i64) -> Result<()> {
+    let token = settings.access.tokens.iter().find(|token| holder == Some(token.name.as_str()));
+    let Some(token) = token.filter(|token| priority > token.max_priority) else { return Ok(()) };
+    let words = format!(
+        "the token `{}` may ask for a priority of at most {}, and this is {priority}",
+        token.name, token.max_priority
+    );
+    Err(Problem::new(Code::Forbidden, words))
+}
+
 /// Lets a request through whose bearer has the scope.
 pub async fn guard(State((app, needed)): State<(App, Scope)>, mut request: Request, next: Next) -> Response {
     let authorization = crate::http::body::text(request.headers(), header::AUTHORIZATION.as_str());
@@ -73,7 +87,7 @@ mod tests {
         let mut settings = Settings::default();
         // The SHA-256 of "abc", from FIPS 180.
         let sha256 = "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD".to_owned();
-        settings.access.tokens.push(Token { name: "ci".into(), sha256, scope });
+        settings.access.tokens.push(Token { name: "ci".into(), sha256, scope, max_priority: 100 });
         settings
     }
 
@@ -88,6 +102,15 @@ mod tests {
             assert_eq!(refused.status(), 401, "{wrong:?}");
             assert!(refused.headers().contains_key(header::WWW_AUTHENTICATE));
         }
+    }
+
+    #[test]
+    fn a_token_has_a_highest_priority_and_openness_has_none() {
+        let settings = with_token(Scope::Operate);
+        assert!(check_priority(&settings, Some("ci"), 100).is_ok());
+        assert!(check_priority(&settings, None, 1_000).is_ok());
+        let refused = check_priority(&settings, Some("ci"), 101).unwrap_err().into_response();
+        assert_eq!(refused.status(), 403);
     }
 
     #[test]

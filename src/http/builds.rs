@@ -9,15 +9,19 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::app::session::change::By;
 use crate::app::{self, App};
 use crate::domain::run::{BuildRequest, RunState};
 use crate::domain::status::Status;
 use crate::domain::tuxsuite::request::check_tree;
+use crate::http::access::check_priority;
 use crate::http::body;
+use crate::http::catalogue::Author;
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::http::runs::{Accepted, RunView};
-use crate::ids::{BuildId, RunId};
+use crate::http::sessions::execution::AskedStart;
+use crate::ids::{BuildId, RunId, SessionId};
 use crate::store;
 use crate::store::build::Build;
 
@@ -48,6 +52,20 @@ pub struct NewBuild {
     /// The architecture, in the runner's word; the settings' where it is left out.
     #[schema(example = "riscv")]
     pub architecture: Option<String>,
+    /// The session that starts when the build has passed; if it fails, the session's jobs are MISS.
+    #[serde(default)]
+    pub start: Option<StartOfBuild>,
+}
+
+/// A session that starts when a build has passed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartOfBuild {
+    /// The session.
+    pub session: SessionId,
+    /// How it is to be run.
+    #[serde(default)]
+    pub how: AskedStart,
 }
 
 fn tuxsuite() -> String {
@@ -175,7 +193,12 @@ pub(crate) async fn get_build(State(app): State<App>, Path(id): Path<String>) ->
         (status = 503, description = "It may not be stored: repeat the request later, under the same key", body = ProblemBody),
     )
 )]
-pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, body: Body) -> Result<Response> {
+pub(crate) async fn create_build(
+    State(app): State<App>,
+    author: Author,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response> {
     app.writer.has_room()?;
     let new: NewBuild = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     if new.runner == crate::runner::tuxsuite::NAME {
@@ -193,7 +216,29 @@ pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, bod
         architecture: new.architecture.unwrap_or_else(|| app.settings.tuxsuite.target_arch.clone()),
     };
     let key = idempotency_key(&headers)?;
+    let by = By { who: author.by().author, only_if: None };
+    let start = match new.start {
+        Some(StartOfBuild { session, how }) => {
+            check_priority(&app.settings, by.who.as_deref(), how.priority)?;
+            let checked = app::execution::check(&app, session, &how.clone().read(&app)?).await;
+            // A request that is repeated finds the session started.
+            if let Err(error) = checked.or_else(|error| key.is_some().then_some(()).ok_or(error)) {
+                return Err(error.into());
+            }
+            Some((session, how))
+        }
+        None => None,
+    };
     let scheduled = app::build::schedule(&app, &new.runner, request, key).await?;
+    if let Some((session, how)) = start {
+        let build = scheduled.build.id;
+        let started = app::execution::start(&app, session, how.of_build(build).read(&app)?, by).await;
+        if let Err(error) = started
+            && !(scheduled.replayed && is_of_build(&app, session, build).await?)
+        {
+            return Err(error.into());
+        }
+    }
     let mut db = app.read().await?;
     let run = store::run::live_of_builds(&mut db.conn(), &[scheduled.build.id]).await?.pop();
     let location = format!("/api/v1/builds/{}", scheduled.build.id);
@@ -201,6 +246,10 @@ pub(crate) async fn create_build(State(app): State<App>, headers: HeaderMap, bod
     let view = Json(BuildView::new(&app, scheduled.build, run));
     let response = (StatusCode::CREATED, [(header::LOCATION, location)], view).into_response();
     Ok(mark_replayed(response, replayed))
+}
+
+async fn is_of_build(app: &App, session: SessionId, build: BuildId) -> Result<bool> {
+    Ok(app::execution::get(app, session).await?.execution.build_id == Some(build))
 }
 
 /// Builds once more

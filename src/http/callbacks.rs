@@ -13,11 +13,13 @@ use utoipa::ToSchema;
 use crate::app::callback::Door;
 use crate::app::{self, App};
 use crate::domain::callback::{CallbackState, Trust};
+use crate::domain::webhook;
 use crate::http::body;
 use crate::http::builds::{missing, read_id};
 use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{ProblemBody, Result};
 use crate::ids::{CallbackId, RunId};
+use crate::runner::Signatures;
 use crate::store;
 use crate::store::callback::Callback;
 
@@ -130,6 +132,9 @@ pub(crate) async fn get_callback(State(app): State<App>, Path(id): Path<String>)
         ("runner" = String, Path, description = "The runner's name"),
         ("capability" = String, Path, description = "The secret of one run"),
         ("x-tux-payload-signature" = Option<String>, Header, description = "TuxSuite's signature, where it can sign"),
+        ("webhook-id" = Option<String>, Header, description = "Standard Webhooks: the message's id; `svix-id` does too"),
+        ("webhook-timestamp" = Option<String>, Header, description = "Standard Webhooks: when it was sent, in seconds since 1970; `svix-timestamp` does too"),
+        ("webhook-signature" = Option<String>, Header, description = "Standard Webhooks: its signatures; `svix-signature` does too"),
     ),
     request_body(content = Object, description = "What the runner sends: its adapter reads it", content_type = "application/json"),
     responses(
@@ -149,7 +154,21 @@ pub(crate) async fn receive_callback(
 ) -> Result<StatusCode> {
     app.writer.has_room()?;
     let bytes = body::read(body, app.settings.server.max_body_bytes).await?;
-    let signature = body::text(&headers, SIGNATURE);
-    app::callback::receive(&app, &runner, Door::Capability(&capability), signature, bytes).await?;
+    let door = Door::Capability(&capability);
+    app::callback::receive(&app, &runner, door, signatures(&headers), bytes).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// What vouches for a callback in its headers.
+fn signatures(headers: &HeaderMap) -> Signatures<'_> {
+    let either = |name, other| body::text(headers, name).or_else(|| body::text(headers, other));
+    let [id, timestamp, signature] = webhook::SVIX;
+    Signatures {
+        tuxsuite: body::text(headers, SIGNATURE),
+        webhook: webhook::Headers {
+            id: either(webhook::ID, id),
+            timestamp: either(webhook::TIMESTAMP, timestamp),
+            signature: either(webhook::SIGNATURE, signature),
+        },
+    }
 }

@@ -102,6 +102,12 @@ fn longest(app: &App, route: Option<&str>) -> u64 {
     if ["events", "runs/{id}/events", "sessions/{id}/events"].contains(&route) {
         return app.settings.server.request_timeout_s.saturating_add(MAX_WAIT_S);
     }
+    if route == "leases/{id}/artifacts/{job}/{*path}" {
+        return app.settings.catalogue.transfer_timeout_s;
+    }
+    if route == "agents/claim" {
+        return app.settings.server.request_timeout_s.saturating_add(app.settings.agents.poll_max_s);
+    }
     let is_transfer = of_catalogue || LONG.contains(&route);
     if is_transfer { app.settings.catalogue.transfer_timeout_s } else { app.settings.server.request_timeout_s }
 }

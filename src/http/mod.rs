@@ -2,7 +2,9 @@
 
 pub mod accept;
 pub mod access;
+pub mod agents;
 pub mod archive;
+pub mod artifacts;
 pub mod body;
 pub mod bridge;
 pub mod builds;
@@ -12,12 +14,16 @@ pub mod condition;
 pub mod deliveries;
 pub mod events;
 pub mod health;
+pub mod leases;
 pub mod log;
+pub mod logs;
 pub mod openapi;
 pub mod params;
 pub mod problem;
 pub mod problems;
 pub mod providers;
+pub mod queue;
+pub mod ranges;
 pub mod restd;
 pub mod results;
 pub mod runs;
@@ -51,6 +57,12 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(builds::get_build))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::get_run))
+        .routes(routes!(logs::get_run_log))
+        .routes(routes!(logs::search::search_run_log))
+        .routes(routes!(artifacts::list_artifacts))
+        .routes(routes!(artifacts::get_artifact))
+        .routes(routes!(queue::explain_run))
+        .routes(routes!(queue::get_queue))
         .routes(routes!(results::list_results))
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery))
@@ -96,6 +108,8 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(selections::changes::compare_selections))
         .routes(routes!(sessions::make::list_sessions))
         .routes(routes!(sessions::make::get_session))
+        .routes(routes!(sessions::execution::get_execution))
+        .routes(routes!(sessions::execution::list_expected))
         .routes(routes!(sessions::units::list_units))
         .routes(routes!(sessions::jobs::list_jobs))
         .routes(routes!(sessions::jobs::list_run_list))
@@ -122,6 +136,9 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(sessions::shared::get_shared_value))
         .routes(routes!(events::list_events))
         .routes(routes!(events::list_run_events))
+        .routes(routes!(agents::list_agents))
+        .routes(routes!(agents::get_agent))
+        .routes(routes!(leases::list_leases))
 }
 
 /// Routes that bring work or results in.
@@ -137,6 +154,11 @@ fn submitting() -> OpenApiRouter<App> {
         .routes(routes!(specs::generate::generate_specs))
         .routes(routes!(specs::results::create_spec_results))
         .routes(routes!(sessions::make::create_session))
+        .routes(routes!(sessions::execution::start_session))
+        .routes(routes!(sessions::execution::pause_session))
+        .routes(routes!(sessions::execution::cancel_session))
+        .routes(routes!(sessions::execution::cancel_job))
+        .routes(routes!(sessions::execution::rerun_jobs))
         .routes(routes!(sessions::notes::patch_session))
         .routes(routes!(sessions::units::add_units))
         .routes(routes!(sessions::units::remove_unit))
@@ -170,6 +192,7 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(builds::cancel_build))
         .routes(routes!(runs::retry_run))
         .routes(routes!(runs::cancel_run))
+        .routes(routes!(queue::put_priority))
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(catalogue::whole::freeze_catalogue))
         .routes(routes!(catalogue::classes::put_class))
@@ -188,6 +211,26 @@ fn operating() -> OpenApiRouter<App> {
         .routes(routes!(sessions::make::delete_session))
         .routes(routes!(sessions::portable::import_session))
         .routes(routes!(providers::delete_provider))
+        .routes(routes!(agents::create_agent_token))
+        .routes(routes!(agents::drain_agent))
+        .routes(routes!(agents::resume_agent))
+        .routes(routes!(agents::delete_agent))
+}
+
+/// Routes that agents call, each with its own token.
+fn agents() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(agents::asking::claim_work))
+        .routes(routes!(leases::beat_lease))
+        .routes(routes!(leases::append_log))
+        .routes(routes!(leases::put_artifact))
+        .routes(routes!(leases::report_results))
+        .routes(routes!(leases::release_lease))
+}
+
+/// The door that an agent comes in by: a registration token guards it.
+fn registering() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(agents::asking::register_agent))
 }
 
 /// Routes that runners call: a capability or a signature guards them.
@@ -218,11 +261,28 @@ fn public() -> OpenApiRouter<App> {
         .routes(routes!(problems::get_problem_kind))
 }
 
-/// All routes and their document; `guarded` puts its scope before each group.
-fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_intake: bool) -> (Router<App>, OpenApi) {
+/// What stands before a group of routes.
+#[derive(Clone, Copy, Debug)]
+enum Guard {
+    /// A token whose scope includes this one, where tokens are asked for.
+    Scope(Scope),
+    /// The token of an agent.
+    Agent,
+}
+
+/// All routes and their document; `guarded` puts its guard before each group.
+fn all(guarded: impl Fn(OpenApiRouter<App>, Guard) -> OpenApiRouter<App>, with_intake: bool) -> (Router<App>, OpenApi) {
+    let of_agents = |mut routes: OpenApiRouter<App>| {
+        openapi::guarded_by_agent(routes.get_openapi_mut());
+        guarded(routes, Guard::Agent)
+    };
     let guarded = |mut routes: OpenApiRouter<App>, scope| {
         openapi::guarded_by_token(routes.get_openapi_mut(), scope);
-        guarded(routes, scope)
+        guarded(routes, Guard::Scope(scope))
+    };
+    let registering = |mut routes: OpenApiRouter<App>| {
+        openapi::guarded_by_registration(routes.get_openapi_mut());
+        routes
     };
     let asking = |mut routes: OpenApiRouter<App>, scope| {
         openapi::guarded_by_jwt_or_token(routes.get_openapi_mut(), scope);
@@ -232,6 +292,8 @@ fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_i
         .merge(guarded(reading(), Scope::Read))
         .merge(guarded(submitting(), Scope::Submit))
         .merge(guarded(operating(), Scope::Operate))
+        .merge(of_agents(agents()))
+        .merge(registering(self::registering()))
         .merge(calling_back())
         .merge(public());
     if with_intake {
@@ -239,6 +301,7 @@ fn all(guarded: impl Fn(OpenApiRouter<App>, Scope) -> OpenApiRouter<App>, with_i
     }
     let (router, mut document) = router.split_for_parts();
     openapi::name_problems(&mut document);
+    openapi::name_rests(&mut document);
     (router, document)
 }
 
@@ -250,8 +313,9 @@ pub fn document() -> OpenApi {
 
 /// The service's router.
 pub fn router(app: &App) -> Router {
-    let guard = |routes: OpenApiRouter<App>, scope: Scope| {
-        routes.route_layer(middleware::from_fn_with_state((app.clone(), scope), access::guard))
+    let guard = |routes: OpenApiRouter<App>, guard: Guard| match guard {
+        Guard::Scope(scope) => routes.route_layer(middleware::from_fn_with_state((app.clone(), scope), access::guard)),
+        Guard::Agent => routes.route_layer(middleware::from_fn_with_state(app.clone(), agents::guard::guard)),
     };
     let (router, document) = all(guard, app.settings.intake.enabled);
     let shown = document.clone();

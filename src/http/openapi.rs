@@ -1,20 +1,25 @@
 //! The OpenAPI 3.1 document, made from the handlers.
 
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, Schema};
+use utoipa::openapi::{Content, Ref, RefOr, Required, ResponseBuilder, Schema};
 use utoipa::{Modify, OpenApi, PartialSchema, ToSchema};
 
 use crate::app::catalogue::import::Fate;
 use crate::app::spec::hook::Moment;
 use crate::config::Scope;
+use crate::domain::agent::{PROTOCOL, PROTOCOL_HEADER};
+use crate::domain::agent_lease::{AgentState, LeaseState};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::class::ClassKind;
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::catalogue::outcome::Outcome;
+use crate::domain::composition::definition::NoDefinitionCause;
 use crate::domain::delivery::{DeadCause, DeliveryState};
+use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
+use crate::domain::log::LogStream;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::spec_result::status as spec_result;
@@ -43,6 +48,7 @@ macro_rules! documented {
 }
 
 documented!(
+    AgentState,
     CallbackState,
     spec_result::Category as "SpecCategory",
     ClassKind,
@@ -50,10 +56,14 @@ documented!(
     Collection,
     DeadCause,
     DeliveryState,
+    ExecutionState,
     Fate,
     Flaw as "UnitFlaw",
     ItemKind,
+    LeaseState,
+    LogStream,
     Moment as "SelectionMoment",
+    NoDefinitionCause,
     ObjectKind,
     Outcome,
     PlanPart,
@@ -81,6 +91,7 @@ documented!(
         (name = "bridge", description = "The routes of riscv-kcidb-bridge"),
         (name = "builds", description = "Builds"),
         (name = "runs", description = "Attempts at a runner"),
+        (name = "agents", description = "Programs in labs that ask for work, and what they have in their hands"),
         (name = "results", description = "What came of tests"),
         (name = "deliveries", description = "Reports on their way to KCIDB"),
         (name = "callbacks", description = "What runners told"),
@@ -102,6 +113,12 @@ struct Security;
 /// The scheme of this service's own tokens.
 const TOKEN: &str = "token";
 
+/// The scheme of agents' tokens.
+const AGENT: &str = "agent";
+
+/// The scheme of the tokens that agents register with.
+const REGISTRATION: &str = "registration";
+
 /// The scheme of kcidb-restd's tokens.
 const JWT: &str = "jwt";
 
@@ -116,6 +133,10 @@ impl Modify for Security {
         let token = "A token of the settings, whose scope includes the one that is named. None is asked for on a service that has no tokens or is open.";
         components.add_security_scheme(TOKEN, described(None, token));
         let jwt = "A token as kcidb-restd takes it: HS256, with `origin` and `exp`. It is asked for where the service has a secret for it.";
+        let agent = "The token that an agent was given when it registered. It is always asked for.";
+        components.add_security_scheme(AGENT, described(None, agent));
+        let registration = "A token that lets one agent register, once: `POST /api/v1/agents/tokens` makes it. It is always asked for.";
+        components.add_security_scheme(REGISTRATION, described(None, registration));
         components.add_security_scheme(JWT, described(Some("JWT"), jwt));
     }
 }
@@ -130,6 +151,30 @@ pub(super) fn guarded_by_token(document: &mut utoipa::openapi::OpenApi, scope: S
     }
 }
 
+/// Says of each operation that an agent asks for it, with its own token, and how it refuses.
+pub(super) fn guarded_by_agent(document: &mut utoipa::openapi::OpenApi) {
+    for operation in operations(document) {
+        operation.security = Some(vec![SecurityRequirement::new(AGENT, [""; 0])]);
+        let header = ParameterBuilder::new()
+            .name(PROTOCOL_HEADER)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::True)
+            .description(Some("The version of the protocol that the agent speaks"))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::Integer).examples([PROTOCOL]).build()));
+        operation.parameters.get_or_insert_default().push(RefOr::T(header.build()));
+        refuses(operation, "401", "The agent's token is missing or not known");
+        refuses(operation, "409", "The version of the protocol is not known (`unknown-protocol`)");
+        refuses(operation, "503", "The database is away: repeat the request later");
+    }
+}
+
+/// Says of each operation that it asks for a registration token.
+pub(super) fn guarded_by_registration(document: &mut utoipa::openapi::OpenApi) {
+    for operation in operations(document) {
+        operation.security = Some(vec![SecurityRequirement::new(REGISTRATION, [""; 0])]);
+    }
+}
+
 /// Says of each operation that it asks for kcidb-restd's token, or for one of this service. Its refusals are
 /// kcidb-restd's.
 pub(super) fn guarded_by_jwt_or_token(document: &mut utoipa::openapi::OpenApi, scope: Scope) {
@@ -137,6 +182,12 @@ pub(super) fn guarded_by_jwt_or_token(document: &mut utoipa::openapi::OpenApi, s
         let either = [SecurityRequirement::new(JWT, [""; 0]), SecurityRequirement::new(TOKEN, [scope.as_str()])];
         operation.security = Some(either.to_vec());
     }
+}
+
+/// Names the rest of a path as any other part of it: how the router takes it is no business of the document.
+pub(super) fn name_rests(document: &mut utoipa::openapi::OpenApi) {
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
 }
 
 /// Gives the refusals that are problems the content type that they have. `ToSchema` knows of no content type, and a

@@ -106,6 +106,22 @@ impl Params {
         Ok(all.pop())
     }
 
+    /// A yes or no, also written as 1 and 0.
+    ///
+    /// # Errors
+    /// A problem that names the field, if it stands twice or is neither.
+    pub fn flag(&self, name: &str) -> Result<Option<bool>> {
+        match self.one::<String>(name)?.as_deref() {
+            None => Ok(None),
+            Some("1" | "true") => Ok(Some(true)),
+            Some("0" | "false") => Ok(Some(false)),
+            Some(other) => {
+                let words = format!("the query field `{name}`: want 1 or 0, not `{}`", crate::app::cut(other, 80));
+                Err(Problem::new(Code::BadRequest, words))
+            }
+        }
+    }
+
     /// The page asked for. A cursor is the id of the last item of the page before.
     ///
     /// # Errors

@@ -32,16 +32,24 @@ words!(
         MethodNotAllowed = "method-not-allowed",
         /// The thing is not in a state that allows this.
         Conflict = "conflict",
+        /// The lease is not the agent's any more, or is of another generation: stop the job, and report what there is.
+        LeaseLost = "lease-lost",
+        /// This version of the agents' protocol is not known; the words name those that are.
+        UnknownProtocol = "unknown-protocol",
         /// The thing is not as `If-Match` or `If-None-Match` says: read it again.
         PreconditionFailed = "precondition-failed",
         /// A hook that the selection depends on failed; the words say which and why.
         HookFailed = "hook-failed",
         /// What is here may not be changed now; the words say why.
         ReadOnly = "read-only",
+        /// Lines of a log are missing before those that were sent; `next` says which comes next.
+        LogGap = "log-gap",
         /// The body is larger than is taken.
         TooLarge = "too-large",
         /// The body is not of a content type that is taken.
         UnsupportedMediaType = "unsupported-media-type",
+        /// None of the bytes asked for by `Range` are there.
+        RangeNotSatisfiable = "range-not-satisfiable",
         /// The request can be read and makes no sense.
         Invalid = "invalid",
         /// The service failed.
@@ -61,11 +69,12 @@ impl Code {
             Self::Forbidden | Self::ReadOnly => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict => StatusCode::CONFLICT,
+            Self::Conflict | Self::LeaseLost | Self::LogGap | Self::UnknownProtocol => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::HookFailed => StatusCode::BAD_GATEWAY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -82,11 +91,15 @@ impl Code {
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::Conflict => "Not possible in the present state",
+            Self::LeaseLost => "The lease is lost",
+            Self::UnknownProtocol => "The protocol is not known",
             Self::PreconditionFailed => "Not as the caller thought it to be",
             Self::HookFailed => "A hook failed",
             Self::ReadOnly => "Read-only",
+            Self::LogGap => "Lines of the log are missing",
             Self::TooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The content type is not supported",
+            Self::RangeNotSatisfiable => "No such bytes",
             Self::Invalid => "The request makes no sense",
             Self::Internal => "The service failed",
             Self::Unavailable => "The service cannot do this now",
@@ -100,8 +113,16 @@ pub struct Problem {
     code: Code,
     detail: Words,
     errors: Vec<FaultBody>,
+    more: Option<Box<More>>,
     retry_after: Option<Duration>,
     cause: Option<String>,
+}
+
+/// Members that only some kinds of problems have.
+#[derive(Clone, Debug, Default)]
+struct More {
+    next: Option<u64>,
+    log_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -146,6 +167,12 @@ pub struct ProblemBody {
     /// What is wrong, place by place, where several things may be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FaultBody>,
+    /// Of `log-gap`: the number of the line that comes next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<u64>,
+    /// Of a run that has no log here: where its log lies, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log_url: Option<String>,
     /// The id of the request, as in the log and in the header `x-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -163,13 +190,17 @@ impl Problem {
     /// A problem of this kind, in words for the caller.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: Words::Text(detail.into()), errors: Vec::new(), retry_after: None, cause: None }
+        Self::of(code, Words::Text(detail.into()))
     }
 
     /// A 422 of the bridge's routes.
     #[must_use]
     pub fn fields(details: Vec<Detail>) -> Self {
-        Self { code: Code::Invalid, detail: Words::List(details), errors: Vec::new(), retry_after: None, cause: None }
+        Self::of(Code::Invalid, Words::List(details))
+    }
+
+    fn of(code: Code, detail: Words) -> Self {
+        Self { code, detail, errors: Vec::new(), more: None, retry_after: None, cause: None }
     }
 
     /// What kind of problem it is.
@@ -200,6 +231,10 @@ impl Problem {
         self
     }
 
+    fn with(self, more: More) -> Self {
+        Self { more: Some(Box::new(more)), ..self }
+    }
+
     fn unavailable(detail: String, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(Code::Unavailable, detail) }
     }
@@ -219,6 +254,15 @@ impl From<AppError> for Problem {
                 let errors = faults.into_iter().map(|fault| FaultBody { pointer: fault.pointer, detail: fault.detail });
                 Self { errors: errors.collect(), ..Self::new(Code::Invalid, words) }
             }
+            AppError::LogGap(gap) => {
+                Self::new(Code::LogGap, words).with(More { next: Some(gap.next), ..More::default() })
+            }
+            AppError::NoLog { log_url, .. } => {
+                Self::new(Code::NotFound, words).with(More { log_url, ..More::default() })
+            }
+            AppError::Forbidden(_) => Self::new(Code::Forbidden, words),
+            AppError::LeaseLost(_) => Self::new(Code::LeaseLost, words),
+            AppError::UnknownProtocol(_) => Self::new(Code::UnknownProtocol, words),
             AppError::PreconditionFailed(_) => Self::new(Code::PreconditionFailed, words),
             AppError::Hook { .. } => Self::new(Code::HookFailed, words),
             AppError::ReadOnly(_) => Self::new(Code::ReadOnly, words),
@@ -251,12 +295,15 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.code.status();
         let cause = self.cause.clone().unwrap_or_else(|| self.words());
+        let more = self.more.map(|more| *more).unwrap_or_default();
         let body = ProblemBody {
             r#type: format!("/problems/{}", self.code),
             title: self.code.title(),
             status: status.as_u16(),
             detail: self.detail,
             errors: self.errors,
+            next: more.next,
+            log_url: more.log_url,
             code: self.code,
             request_id: request_id(),
         };

@@ -121,6 +121,7 @@ impl RunView {
             RunRequest::Tests(request) | RunRequest::Boot(request) => {
                 (Some(request.collection.clone()), Some(request.device.clone()))
             }
+            RunRequest::Jobs(request) => (Some(request.collection.clone()), request.device.clone()),
         };
         Self {
             id: run.id,
@@ -159,15 +160,21 @@ fn why_waiting(app: &App, run: &Run) -> Option<String> {
         Ok(runner) => runner,
         Err(error) => return Some(error.to_string()),
     };
-    runner.not_ready().or_else(|| app.breakers.why(&run.runner, app.now())).or_else(|| run.waiting.clone()).or_else(
-        || match run.state {
+    let held = run.held.clone().filter(|_| run.state == RunState::Planned);
+    held.or_else(|| runner.not_ready())
+        .or_else(|| app.breakers.why(&run.runner, app.now()))
+        .or_else(|| run.waiting.clone())
+        .or_else(|| match run.state {
+            RunState::Planned if runner.pulls() => Some(match run.terms.requires.as_deref() {
+                None => "no agent has asked for work since it was planned".to_owned(),
+                Some(required) => format!("no agent has asked for work since that has the labels {required}"),
+            }),
             RunState::Planned => Some(format!("the runner `{}` has not been asked yet", run.runner)),
             RunState::Submitting => Some(format!("the runner `{}` is being asked to take it", run.runner)),
             RunState::Running => Some(format!("the runner `{}` has accepted it and not reported its end", run.runner)),
             RunState::Collecting => Some("its results are being fetched".to_owned()),
             RunState::Finished | RunState::Canceled => None,
-        },
-    )
+        })
 }
 
 /// A run that was planned.

@@ -8,17 +8,16 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, stream};
 
-use crate::app::cut;
 use crate::http::accept::prefers;
 use crate::http::body;
 use crate::http::params::Params;
 use crate::http::problem::{Code, Problem, Result};
 
 /// How often a stream without events shows that it is alive.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// After how long a client is to connect again.
-const RETRY: Duration = Duration::from_secs(2);
+pub(super) const RETRY: Duration = Duration::from_secs(2);
 
 /// The longest time that a page is waited for, in seconds.
 pub(super) const MAX_WAIT_S: u64 = 60;
@@ -35,16 +34,6 @@ pub(super) fn refused(words: String) -> Problem {
     Problem::new(Code::BadRequest, words)
 }
 
-/// A yes or no, also written as 1 and 0.
-fn flag(params: &Params, name: &str) -> Result<Option<bool>> {
-    match params.one::<String>(name)?.as_deref() {
-        None => Ok(None),
-        Some("1" | "true") => Ok(Some(true)),
-        Some("0" | "false") => Ok(Some(false)),
-        Some(other) => Err(refused(format!("the query field `{name}`: want 1 or 0, not `{}`", cut(other, 80)))),
-    }
-}
-
 /// For how long a page is to be waited for; the query field is called so.
 pub(super) fn wait(params: &Params, name: &str) -> Result<Option<Duration>> {
     let wait = params.one::<u64>(name)?;
@@ -58,7 +47,7 @@ pub(super) fn wait(params: &Params, name: &str) -> Result<Option<Duration>> {
 /// page is waited for (the query field that says so is called `waits`).
 pub(super) fn is_asked_for(params: &Params, headers: &HeaderMap, waits: &str) -> Result<bool> {
     let waiting = wait(params, waits)?.is_some();
-    let follow = flag(params, "follow")?;
+    let follow = params.flag("follow")?;
     if !follow.unwrap_or_else(|| !waiting && prefers(headers, STREAM, "application/json")) {
         return Ok(false);
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{ClientBuilder, Method, StatusCode, redirect};
 use url::{Host, Url};
 
@@ -182,7 +182,18 @@ impl Client {
     pub async fn send(&self, request: Request) -> Result<Response, NetError> {
         let way = self.way(&request.url, request.destination)?;
         let timeout = request.timeout;
-        tokio::time::timeout(timeout, exchange(way, request)).await.unwrap_or(Err(NetError::Timeout(timeout)))
+        tokio::time::timeout(timeout, exchange(way, request, None)).await.unwrap_or(Err(NetError::Timeout(timeout)))
+    }
+
+    /// As [`Client::send`], with what is read of a file as the request's body: `length` bytes, never all in memory.
+    ///
+    /// # Errors
+    /// As [`NetError`] tells; [`NetError::Broken`] also if the file has other bytes than that.
+    pub async fn upload(&self, request: Request, file: tokio::fs::File, length: u64) -> Result<Response, NetError> {
+        let way = self.way(&request.url, request.destination)?;
+        let timeout = request.timeout;
+        let sent = exchange(way, request, Some((file, length)));
+        tokio::time::timeout(timeout, sent).await.unwrap_or(Err(NetError::Timeout(timeout)))
     }
 
     /// Whether a URL that a caller named may be fetched, as far as it tells by itself: where its name leads is found out when
@@ -276,11 +287,18 @@ impl Resolve for Guard {
     }
 }
 
-async fn exchange(way: &reqwest::Client, request: Request) -> Result<Response, NetError> {
+async fn exchange(
+    way: &reqwest::Client,
+    request: Request,
+    file: Option<(tokio::fs::File, u64)>,
+) -> Result<Response, NetError> {
     let Request { method, url, headers, body, max_bytes, keep, .. } = request;
     let mut builder = way.request(method, url.clone()).headers(headers);
     if let Some(body) = body {
         builder = builder.body(body);
+    }
+    if let Some((file, length)) = file {
+        builder = builder.header(CONTENT_LENGTH, length).body(reqwest::Body::from(file));
     }
     let mut response = builder.send().await.map_err(|error| told(&url, &error))?;
     let most = match keep {

@@ -4,9 +4,14 @@
 //! for before: `submit` carries a stable client token, and where the runner knows no such token the dispatcher looks
 //! with `find` before it repeats.
 
+pub mod agents;
 pub mod breaker;
+pub mod http;
 pub mod local;
+mod process;
+pub mod subprocess;
 pub mod tuxsuite;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,8 +22,9 @@ use futures_util::future::BoxFuture;
 use url::Url;
 use uuid::Uuid;
 
-use crate::domain::observation::{Observation, TestOutcome};
+use crate::domain::observation::{Observation, Subject, TestOutcome};
 use crate::domain::run::RunRequest;
+use crate::domain::webhook;
 use crate::ids::RunId;
 
 /// A run as its runner is told of it.
@@ -56,10 +62,21 @@ pub struct Collected {
 pub struct Arrival<'a> {
     /// The body, as it came.
     pub body: &'a [u8],
-    /// The signature that came with it, if any.
-    pub signature: Option<&'a str>,
+    /// What came with it to vouch for it.
+    pub signatures: Signatures<'a>,
     /// Whether it came to a URL that only one run's runner was given.
     pub by_capability: bool,
+    /// When it came: signatures that bear a time hold for a while only.
+    pub now: DateTime<Utc>,
+}
+
+/// The headers that runners sign callbacks in, as they came. Each adapter looks at its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signatures<'a> {
+    /// TuxSuite's `x-tux-payload-signature`.
+    pub tuxsuite: Option<&'a str>,
+    /// Those of Standard Webhooks.
+    pub webhook: webhook::Headers<'a>,
 }
 
 /// The runners that this service knows, by name.
@@ -134,6 +151,15 @@ impl RunnerError {
     }
 }
 
+/// What a runner takes with one run: how many at most; 0 where it takes none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Takes {
+    /// Tests by their names, for a build.
+    pub names: usize,
+    /// Jobs by their commands.
+    pub commands: usize,
+}
+
 /// An adapter to one runner.
 pub trait Runner: Debug + Send + Sync + 'static {
     /// Its name in requests, settings and logs.
@@ -142,6 +168,16 @@ pub trait Runner: Debug + Send + Sync + 'static {
     /// Why the runner cannot be asked for anything, in words that say what to set; `None` if it can.
     fn not_ready(&self) -> Option<String> {
         None
+    }
+
+    /// What it takes with one run of a session's jobs.
+    fn takes(&self) -> Takes {
+        Takes { names: 100, commands: 0 }
+    }
+
+    /// Whether others come to it for their work, as agents do: then nobody submits anything to it, and `submit` refuses.
+    fn pulls(&self) -> bool {
+        false
     }
 
     /// Looks at a callback's signature, before anything else of it: whether it was verified.
@@ -153,11 +189,12 @@ pub trait Runner: Debug + Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Reads a callback's body.
+    /// Reads the body of a callback that came for a run about this subject. Most runners do not say what they speak of;
+    /// one that does is taken at its word.
     ///
     /// # Errors
     /// If it cannot be understood, in words that say where.
-    fn read_callback(&self, body: &[u8]) -> Result<Observation, String>;
+    fn read_callback(&self, body: &[u8], subject: Subject) -> Result<Observation, String>;
 
     /// Asks the runner to start the job; returns its uid there.
     fn submit<'a>(&'a self, job: &'a Job) -> BoxFuture<'a, Result<String, RunnerError>>;

@@ -75,16 +75,21 @@ pub async fn get(conn: &mut Conn<'_>, kind: ItemKind, name: &str, revision: Opti
     as_of(query, revision).fetch_optional().await
 }
 
-/// Those of the items of these names that hold now.
+/// Those of the items of these names that hold now, or held as of a revision.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn get_many(conn: &mut Conn<'_>, kind: ItemKind, names: &[impl Borrow<str>]) -> Result<Vec<Version>> {
+pub async fn get_many(
+    conn: &mut Conn<'_>,
+    kind: ItemKind,
+    names: &[impl Borrow<str>],
+    revision: Option<i64>,
+) -> Result<Vec<Version>> {
     let mut found = Vec::new();
     for some in names.chunks(NAMES) {
         let some = some.iter().map(Borrow::borrow);
-        let query =
-            conn.query(COLUMNS).push("kind = ").push_bind(kind).push(" AND until_revision IS NULL AND name IN ");
+        let query = conn.query(COLUMNS).push("kind = ").push_bind(kind).push(" AND ");
+        let query = as_of(query, revision).push(" AND name IN ");
         found.extend(query.push_list(some).fetch_all::<Version>().await?);
     }
     Ok(found)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::store::error::{Error, Result};
 use crate::store::event;
@@ -57,6 +57,29 @@ enum Pool {
     Postgres(PgPool),
 }
 
+/// Brings a SQLite database up to date.
+///
+/// A table is made anew where a constraint of it changes, which SQLite lets nobody do while foreign keys are looked at; so
+/// they are looked at afterwards, all of them, where anything has changed.
+async fn migrate_sqlite(conn: &mut SqliteConnection) -> Result<()> {
+    async fn schema(conn: &mut SqliteConnection) -> Result<i64> {
+        Ok(sqlx::query_scalar("PRAGMA schema_version").fetch_one(conn).await?)
+    }
+    sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut *conn).await?;
+    // sqlx takes no lock on SQLite: of two processes that start at once one would find the other half-way.
+    let mut migration = conn.begin_with("BEGIN IMMEDIATE").await?;
+    let before = schema(&mut migration).await?;
+    SQLITE_MIGRATIONS.run(&mut *migration).await?;
+    if schema(&mut migration).await? != before
+        && sqlx::query("PRAGMA foreign_key_check").fetch_optional(&mut *migration).await?.is_some()
+    {
+        return Err(Error::Dangling);
+    }
+    migration.commit().await?;
+    sqlx::query("PRAGMA foreign_keys = ON").execute(&mut *conn).await?;
+    Ok(())
+}
+
 impl Db {
     /// Connects to `sqlite:PATH` or `postgres://…` and brings the schema up to date.
     ///
@@ -78,10 +101,7 @@ impl Db {
                 .test_before_acquire(false)
                 .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
                 .await?;
-            // sqlx takes no lock on SQLite: of two processes that start at once one would find the other half-way.
-            let mut migration = write.begin_with("BEGIN IMMEDIATE").await?;
-            SQLITE_MIGRATIONS.run(&mut *migration).await?;
-            migration.commit().await?;
+            migrate_sqlite(&mut *write.acquire().await?).await?;
             let cores = std::thread::available_parallelism().map_or(FEWEST_READERS, usize::from);
             let readers = u32::try_from(cores.max(FEWEST_READERS)).unwrap_or(max_connections);
             let read = SqlitePoolOptions::new()

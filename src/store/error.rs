@@ -24,6 +24,9 @@ pub enum Error {
     /// Anything else that the driver reports.
     #[error("database failure")]
     Driver(#[source] sqlx::Error),
+    /// A migration would leave a row that names another that is not there.
+    #[error("after the migration a row would name another that is not there: the database was not changed")]
+    Dangling,
     /// A migration failed.
     #[error("cannot migrate the database")]
     Migrate(#[source] sqlx::migrate::MigrateError),

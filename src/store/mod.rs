@@ -4,6 +4,9 @@
 //! statement is written once, in the subset that both databases speak; where they must differ it carries one text for
 //! each (see [`query::Sql`]).
 
+pub mod agent;
+pub mod agent_lease;
+pub mod artifact;
 pub mod build;
 pub mod callback;
 pub mod canary;
@@ -14,15 +17,20 @@ pub mod db;
 pub mod delivery;
 pub mod error;
 pub mod event;
+pub mod execution;
+pub mod expected;
 pub mod lease;
+pub mod log;
 pub mod page;
 pub mod provider;
 pub mod query;
+pub mod queue;
 pub mod result;
 pub mod run;
 pub mod selection;
 pub mod session;
 pub mod session_copy;
+pub mod session_run;
 pub mod spec;
 pub mod spec_result;
 pub mod step;

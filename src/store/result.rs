@@ -160,3 +160,16 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, page: Page) -> Result<(V
     let rows = query.push(" ORDER BY id DESC LIMIT ").push_bind(page.fetch()).fetch_all().await?;
     Ok(page.cut(rows))
 }
+
+/// Where the log of a run lies, as far as one of its results tells.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn log_url(conn: &mut Conn<'_>, run: RunId) -> Result<Option<String>> {
+    let row: Option<(String,)> = conn
+        .query("SELECT log_url FROM result WHERE run_id = $1 AND log_url IS NOT NULL ORDER BY id LIMIT 1")
+        .bind(run)
+        .fetch_optional()
+        .await?;
+    Ok(row.map(|(url,)| url))
+}

@@ -1,17 +1,20 @@
 //! Runs and the tests that they plan.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::domain::agent::Labels;
 use crate::domain::event::RUN_PLANNED;
-use crate::domain::observation::Observation;
+use crate::domain::observation::{Observation, TestOutcome};
 use crate::domain::run::{RunKind, RunRequest, RunState};
 use crate::domain::status::Status;
-use crate::ids::{BuildId, RunId, WorkerId};
+use crate::ids::{BuildId, RunId, SessionId, WorkerId};
 use crate::store::Conn;
 use crate::store::error::Result;
 use crate::store::event::{self, NewEvent};
@@ -77,6 +80,45 @@ pub struct Run {
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it was over.
     pub finished_at: Option<DateTime<Utc>>,
+    /// Why it may not start now; `None` when it may.
+    pub held: Option<String>,
+    /// When its session took in what came of it.
+    pub taken_at: Option<DateTime<Utc>>,
+    /// Whose it is, and when it is its turn.
+    #[sqlx(flatten)]
+    pub terms: Terms,
+}
+
+/// Whose a run is, and what decides when it is its turn.
+#[derive(Clone, Debug, Default, PartialEq, sqlx::FromRow)]
+pub struct Terms {
+    /// The session that it runs jobs or tests of.
+    pub session_id: Option<SessionId>,
+    /// Who shares the runners with others; empty where nobody was named.
+    pub project: String,
+    /// Higher goes first.
+    pub priority: i64,
+    /// The labels that its agent must have.
+    pub requires: Option<Json<Labels>>,
+    /// How many slots of which pools it takes.
+    pub slots: Option<Json<BTreeMap<String, u32>>>,
+}
+
+impl Terms {
+    /// The name of the lane of runs that are alike in this; empty where there is nothing to tell runs apart by.
+    #[must_use]
+    pub fn lane(&self) -> String {
+        let requires = self.requires.as_ref().filter(|requires| !requires.0.0.is_empty());
+        let slots = self.slots.as_ref().filter(|slots| !slots.0.is_empty());
+        let is_plain = self.session_id.is_none() && self.project.is_empty() && self.priority == 0;
+        if is_plain && requires.is_none() && slots.is_none() {
+            return String::new();
+        }
+        let all = json!([self.session_id, self.project, self.priority, requires, slots]);
+        let mut digest = hex::encode(Sha256::digest(all.to_string()));
+        digest.truncate(32);
+        digest
+    }
 }
 
 /// The columns of a [`Run`], for statements that read or return one.
@@ -84,7 +126,8 @@ macro_rules! columns {
     () => {
         "id, kind, build_id, build_ref, runner, attempt, previous_id, live, request, client_token, capability, state, \
          status, reason, waiting, uid, observation, tries, due_at, lease_holder, stop_due_at, stop_asked_at, \
-         created_at, asked_at, accepted_at, started_at, deadline_at, finished_at"
+         created_at, asked_at, accepted_at, started_at, deadline_at, finished_at, held, taken_at, session_id, project, \
+         priority, requires, slots"
     };
 }
 pub(super) use columns;
@@ -114,6 +157,8 @@ pub struct NewRun {
     pub now: DateTime<Utc>,
     /// The tests that it plans, `boot` of a boot test; none of a build.
     pub tests: Vec<PlannedTest>,
+    /// Whose it is, and when it is its turn.
+    pub terms: Terms,
 }
 
 impl NewRun {
@@ -129,6 +174,7 @@ impl NewRun {
         });
         NewEvent {
             run_id: Some(self.id),
+            session_id: self.terms.session_id,
             build_ref: self.build_ref.clone(),
             ..NewEvent::new(RUN_PLANNED, self.now, document)
         }
@@ -152,8 +198,8 @@ pub struct PlannedTest {
 pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<Vec<Option<Vec<String>>>> {
     const INSERT: Insert = Insert {
         head: "INSERT INTO run (id, kind, build_id, build_ref, runner, attempt, previous_id, live, request, client_token, \
-               capability, state, tries, due_at, created_at) VALUES ",
-        columns: 15,
+               capability, state, tries, due_at, created_at, session_id, project, priority, requires, slots, lane) VALUES ",
+        columns: 21,
         tail: "",
     };
     const INSERT_TEST: Insert = Insert {
@@ -180,6 +226,12 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<V
                 .bind(0_i64)
                 .bind(run.now)
                 .bind(run.now)
+                .bind(run.terms.session_id)
+                .bind(run.terms.project.as_str())
+                .bind(run.terms.priority)
+                .bind(run.terms.requires.as_ref())
+                .bind(run.terms.slots.as_ref())
+                .bind(run.terms.lane())
         })
         .await?;
     let mut tests: Vec<(RunId, usize, &PlannedTest)> = runs
@@ -215,8 +267,10 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<V
             planned.push(None);
         } else {
             let mut request = run.request.clone();
-            if let RunRequest::Tests(tests) = &mut request {
-                tests.tests.clone_from(&names);
+            match &mut request {
+                RunRequest::Tests(tests) => tests.tests.clone_from(&names),
+                RunRequest::Jobs(jobs) => jobs.jobs.retain(|definition| names.contains(&definition.job)),
+                RunRequest::Build(_) | RunRequest::Boot(_) => {}
             }
             conn.query("UPDATE run SET request = $1 WHERE id = $2").bind(Json(request)).bind(run.id).execute().await?;
             planned.push(Some(names));
@@ -252,6 +306,30 @@ pub async fn supersede(conn: &mut Conn<'_>, id: RunId) -> Result<bool> {
 /// If the database refuses.
 pub async fn tests(conn: &mut Conn<'_>, id: RunId) -> Result<Vec<(String, Vec<u8>)>> {
     conn.query("SELECT name, identity FROM run_test WHERE run_id = $1 ORDER BY position").bind(id).fetch_all().await
+}
+
+/// Notes what came of each test that a run planned.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn conclude(conn: &mut Conn<'_>, id: RunId, tests: &[(String, TestOutcome)]) -> Result<()> {
+    for (name, outcome) in tests {
+        conn.query("UPDATE run_test SET outcome = $1 WHERE run_id = $2 AND name = $3")
+            .bind(Json(outcome))
+            .bind(id)
+            .bind(name.as_str())
+            .execute()
+            .await?;
+    }
+    Ok(())
+}
+
+/// What came of the tests that a run planned, in their order; none of one that is not over.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn outcomes(conn: &mut Conn<'_>, id: RunId) -> Result<Vec<(String, Option<Json<TestOutcome>>)>> {
+    conn.query("SELECT name, outcome FROM run_test WHERE run_id = $1 ORDER BY position").bind(id).fetch_all().await
 }
 
 /// The run with this id.

@@ -44,6 +44,7 @@ pub async fn claim(
                     SELECT id FROM run
                     WHERE runner = $3 AND state = $4 AND state IN ('planned', 'submitting', 'running', 'collecting')
                         AND due_at <= $5 AND (lease_until IS NULL OR lease_until <= $5)
+                        AND (state <> 'planned' OR held IS NULL)
                     ORDER BY due_at, id LIMIT $6",
             )
             .push(SKIP_LOCKED)
@@ -59,6 +60,24 @@ pub async fn claim(
         claimed.extend(some);
     }
     Ok(claimed)
+}
+
+/// Leases these runs to a worker, those of them that wait and that nobody holds.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn claim_waiting(conn: &mut Conn<'_>, ids: &[RunId], lease: Lease) -> Result<Vec<Run>> {
+    conn.query(
+        "UPDATE run SET lease_holder = $1, lease_until = $2
+         WHERE state = 'planned' AND (lease_until IS NULL OR lease_until <= $3) AND id IN ",
+    )
+    .bind(lease.worker)
+    .bind(lease.until)
+    .bind(lease.now)
+    .push_list(ids.iter().copied())
+    .push(concat!(" RETURNING ", columns!()))
+    .fetch_all()
+    .await
 }
 
 /// Prolongs a lease. False if it was lost.
@@ -84,7 +103,8 @@ pub async fn next_due(conn: &mut Conn<'_>, states: &[RunState], runner: &str) ->
         let (next,): (Option<DateTime<Utc>>,) = conn
             .query(
                 "SELECT min(due_at) FROM run
-                 WHERE runner = $1 AND state = $2 AND state IN ('planned', 'submitting', 'running', 'collecting')",
+                 WHERE runner = $1 AND state = $2 AND state IN ('planned', 'submitting', 'running', 'collecting')
+                    AND (state <> 'planned' OR held IS NULL)",
             )
             .bind(runner)
             .bind(*state)

@@ -4,9 +4,11 @@ use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::{Database, Decode, Encode, Postgres, Sqlite, Type};
 
+use crate::domain::agent_lease::{LeaseState, Standing};
 use crate::domain::callback::{CallbackState, Trust};
 use crate::domain::catalogue::item::ItemKind;
 use crate::domain::delivery::{DeadCause, DeliveryState};
+use crate::domain::execution::ExecutionState;
 use crate::domain::kcidb::object::ObjectKind;
 use crate::domain::result::{ResultSource, SubmissionState};
 use crate::domain::run::{RunKind, RunState};
@@ -52,12 +54,15 @@ stored_as_text!(
     Category,
     DeadCause,
     DeliveryState,
+    ExecutionState,
     ItemKind,
+    LeaseState,
     ObjectKind,
     ResultSource,
     RunKind,
     RunState,
     SpecStatus,
+    Standing,
     State,
     Status,
     SubmissionState,

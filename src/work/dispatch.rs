@@ -8,10 +8,14 @@ use futures_util::StreamExt as _;
 
 use crate::app::progress::{self, Ending};
 use crate::app::run::planned_tests;
-use crate::app::{App, Result, cut, seconds};
+use crate::app::{self, App, Result, cut, seconds};
+use crate::domain::agent::Labels;
 use crate::domain::conclusion;
+use crate::domain::queue::Offer;
 use crate::domain::run::RunState;
+use crate::ids::RunId;
 use crate::runner::{Job, Runner, RunnerError};
+use crate::store::Conn;
 use crate::store::lease::Lease;
 use crate::store::run::Run;
 use crate::store::step::Postponed;
@@ -40,18 +44,27 @@ pub(super) fn job(app: &App, run: &Run) -> Job {
 
 pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
     let runner = app.runners.known(name)?;
-    if runner.not_ready().is_some() || app.breakers.why(name, app.now()).is_some() {
+    if runner.pulls() || runner.not_ready().is_some() || app.breakers.why(name, app.now()).is_some() {
         return Ok(Activation::default());
     }
     let lease = app.lease();
     let mut tx = app.db.begin().await?;
-    let runs =
-        store::step::claim(&mut tx.conn(), &STATES, name, lease, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).await?;
+    let (runs, next) = if app::queue::is_plain(app, &mut tx.conn(), name).await? {
+        let conn = &mut tx.conn();
+        let runs = store::step::claim(conn, &STATES, name, lease, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).await?;
+        (runs, None)
+    } else {
+        let (runs, next) = claim_in_turn(app, &mut tx.conn(), name, lease).await?;
+        (runs, Some(next))
+    };
     let planned: Vec<_> = runs.iter().filter(|run| run.state == RunState::Planned).map(|run| run.id).collect();
     if !planned.is_empty() {
         store::step::asking(&mut tx.conn(), &planned, lease.now).await?;
     }
-    let next = store::step::next_due(&mut tx.conn(), &STATES, name).await?;
+    let next = match next {
+        Some(next) => next,
+        None => store::step::next_due(&mut tx.conn(), &STATES, name).await?,
+    };
     tx.commit().await?;
     let done = runs.len();
     let asked = futures_util::stream::iter(runs)
@@ -59,6 +72,32 @@ pub(super) async fn activate(app: &App, name: &str) -> Result<Activation> {
         .buffer_unordered(AT_ONCE);
     each(asked).await?;
     Ok(Activation { done, next })
+}
+
+/// Claims what is to be asked about again, and of what waits the runs whose turn it is. Returns also when there is more to
+/// do: a run that something else than time holds up is none of that, for whatever ends rings.
+async fn claim_in_turn(
+    app: &App,
+    conn: &mut Conn<'_>,
+    name: &str,
+    lease: Lease,
+) -> Result<(Vec<Run>, Option<DateTime<Utc>>)> {
+    let again = &STATES[..1];
+    let mut runs = store::step::claim(conn, again, name, lease, i64::try_from(AT_ONCE).unwrap_or(i64::MAX)).await?;
+    let places = AT_ONCE.saturating_sub(runs.len());
+    let offer = Offer { by: name.to_owned(), labels: Labels::default(), places };
+    let taken = app::queue::pick(app, conn, name, &[offer]).await?;
+    let ids: Vec<RunId> = taken.iter().map(|taken| taken.id).collect();
+    if !ids.is_empty() {
+        runs.extend(store::step::claim_waiting(conn, &ids, lease).await?);
+    }
+    let due = [
+        store::step::next_due(conn, again, name).await?,
+        store::queue::next_due(conn, name, lease.now).await?,
+        // All places were taken: there may be more whose turn it is.
+        (ids.len() == places).then_some(lease.now),
+    ];
+    Ok((runs, due.into_iter().flatten().min()))
 }
 
 /// What came of asking a runner.
@@ -202,5 +241,6 @@ pub(super) async fn give_up(app: &App, lease: Lease, run: &Run, why: &str) -> Re
     tx.commit().await?;
     app.bells.deliver.ring();
     app.bells.stop.ring();
+    app::queue::freed(app);
     Ok(())
 }

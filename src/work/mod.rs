@@ -7,11 +7,13 @@
 //! A driver activates its task when its bell rings, when a row falls due, and from time to time in case another process
 //! left work. Each runner has tasks of its own, so that a slow one delays no other.
 
+mod advance;
 mod collect;
 mod deliver;
 mod dispatch;
 mod inbox;
 mod intake;
+mod leases;
 mod poll;
 mod receipts;
 mod stop;
@@ -25,7 +27,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, Result, Ring};
+use crate::app::{App, Result, Ring, queue};
 use crate::lifecycle::Lifecycle;
 use crate::store::{self, Conn};
 
@@ -61,10 +63,14 @@ pub enum Task {
     Deliver,
     /// Asks the sink what became of its reports.
     Receipts,
+    /// Ends the leases of agents that were not heard of in time.
+    Leases,
     /// Checks and stores submissions.
     Intake,
     /// Removes attachments that no item names.
     Sweep,
+    /// Runs sessions: takes in what came of their runs, and plans what can start.
+    Advance,
 }
 
 /// What an activation did.
@@ -80,7 +86,8 @@ impl Task {
     /// All tasks of a process.
     #[must_use]
     pub fn all(app: &App) -> Vec<Self> {
-        let mut tasks = vec![Self::Inbox, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep];
+        let mut tasks =
+            vec![Self::Inbox, Self::Leases, Self::Deliver, Self::Receipts, Self::Intake, Self::Sweep, Self::Advance];
         for runner in app.runners.names() {
             tasks.extend([Self::Dispatch, Self::Poll, Self::Collect, Self::Stop].map(|task| task(runner.to_owned())));
         }
@@ -90,7 +97,7 @@ impl Task {
     fn bell(&self, app: &App) -> watch::Receiver<()> {
         match self {
             Self::Dispatch(_) => app.bells.dispatch.listen(),
-            Self::Poll(_) => app.bells.poll.listen(),
+            Self::Poll(_) | Self::Leases => app.bells.poll.listen(),
             Self::Collect(_) => app.bells.collect.listen(),
             Self::Stop(_) => app.bells.stop.listen(),
             Self::Inbox => app.bells.inbox.listen(),
@@ -98,6 +105,7 @@ impl Task {
             Self::Receipts => app.bells.receipts.listen(),
             Self::Intake => app.bells.intake.listen(),
             Self::Sweep => app.bells.sweep.listen(),
+            Self::Advance => app.bells.advance.listen(),
         }
     }
 
@@ -114,8 +122,10 @@ impl Task {
             Self::Inbox => inbox::activate(app).await,
             Self::Deliver => deliver::activate(app).await,
             Self::Receipts => receipts::activate(app).await,
+            Self::Leases => leases::activate(app).await,
             Self::Intake => intake::activate(app).await,
             Self::Sweep => sweep::activate(app).await,
+            Self::Advance => advance::activate(app).await,
         }
     }
 }
@@ -168,6 +178,7 @@ async fn together<T: Sync>(
         for ring in rings {
             ring(&app.bells).ring();
         }
+        queue::freed(app);
         Ok(())
     };
     let mut outcome = Ok(());

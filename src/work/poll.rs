@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt as _;
 
 use crate::app::progress::{self, Progress};
-use crate::app::{App, Result, cut, seconds};
+use crate::app::{App, Result, cut, queue, seconds};
 use crate::domain::observation::Observation;
 use crate::domain::run::RunState;
 use crate::runner::{Runner, RunnerError};
@@ -119,8 +119,9 @@ async fn observe(app: &App, run: &Run, observation: &Observation, now: DateTime<
     match progress {
         Progress::Collecting => app.bells.collect.ring(),
         Progress::Finished => app.bells.deliver.ring(),
-        _ => {}
+        _ => return Ok(progress),
     }
+    queue::freed(app);
     Ok(progress)
 }
 

@@ -26,7 +26,7 @@ const SCOPES: [(Scope, &str); 4] = [
 fn with_tokens(settings: &mut Settings) {
     for (scope, token) in SCOPES {
         let sha256 = hex::encode(Sha256::digest(token));
-        settings.access.tokens.push(Token { name: format!("{scope} holder"), sha256, scope });
+        settings.access.tokens.push(Token { name: format!("{scope} holder"), sha256, scope, max_priority: 100 });
     }
 }
 
@@ -102,9 +102,38 @@ on_both! {
         assert_eq!(runs["items"], json!([]), "what was refused has left something");
     }
 
+    async fn what_agents_call_asks_for_their_own_tokens_however_open_the_service_is(db: TestDb) {
+        let app = TestApp::start_with(db, |settings| {
+            with_tokens(settings);
+            settings.access.open = true;
+        })
+        .await;
+        let mut asked = 0;
+        for (method, path, operation) in operations(&app.show("/openapi.json").await) {
+            let schemes = ["agent", "registration"].map(|scheme| !operation["security"][0][scheme].is_null());
+            if !schemes.contains(&true) {
+                continue;
+            }
+            asked += 1;
+            for token in [None, Some("nobody's"), Some(SCOPES[3].1)] {
+                // A registration is read before its token is looked at.
+                let body = json!({"name": "lab", "version": "0", "protocol": 1});
+                let mut request = app.http.request(method.parse().unwrap(), format!("{}{}", app.base, filled(&path)));
+                request = request.header("testyard-agent-protocol", "1").json(&body);
+                if let Some(token) = token {
+                    request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+                }
+                let refused = Answered::of(request.send().await.unwrap()).await;
+                assert_eq!(refused.status, 401, "{method} {path} with {token:?}: {}", refused.text);
+                assert_is_problem(&refused, &path);
+            }
+        }
+        assert!(asked >= 5, "{asked}");
+    }
+
     async fn what_has_no_guard_asks_for_no_token(db: TestDb) {
         let app = TestApp::start_with(db, with_tokens).await;
-        let open = operations(&app.show("/openapi.json").await).into_iter().filter(|(.., it)| guard(it).is_none());
+        let open = operations(&app.show("/openapi.json").await).into_iter().filter(|(.., it)| it["security"].is_null());
         let mut doors = Vec::new();
         for (method, path, _) in open {
             let answered = call(&app, &method, &path, None).await;

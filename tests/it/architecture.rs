@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8, &str)] = &[
     ("work", 5, "background tasks whose input is the due rows; they call use cases as the doors do"),
     ("app", 4, "the use cases, which own their transactions: what a door or a task wants done is done here, once"),
     ("runner", 3, "adapters to what executes; they translate, and know nothing of what the service makes of it"),
+    ("agent", 3, "the program in a lab: it knows the protocol and nothing of the service that speaks it"),
     ("sink", 3, "adapters to what takes results"),
     ("objects", 3, "the object store: bytes under keys, in a folder or a bucket"),
     ("net", 2, "the one guarded way out, under every adapter"),
@@ -34,7 +35,8 @@ const BESIDE: &[(&str, &str)] = &[
 ];
 
 /// The crates that the domain may use: data, errors, formats, digests and signatures. None of them waits, connects,
-/// draws or tells the time (chrono could; clippy.toml forbids it; aws-lc-rs could draw, and here only verifies).
+/// draws or tells the time (chrono could; clippy.toml forbids it; aws-lc-rs could draw, and here only verifies, and signs with
+/// a shared secret, for which nothing is drawn).
 const DOMAIN_CRATES: &[&str] = &[
     "aws_lc_rs",
     "base64",

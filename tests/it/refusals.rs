@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::openapi::operations;
 use crate::support::app::{Answered, TestApp};
@@ -62,6 +62,41 @@ const CASES: &[Case] = &[
         "lava",
     ),
     case("GET /api/v1/runs/{id}", "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566", 404, RUN),
+    case("GET /api/v1/runs/{id}/log", "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/log", 404, RUN),
+    case(
+        "GET /api/v1/runs/{id}/log",
+        "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/log?stream=ink",
+        400,
+        "ink",
+    ),
+    case(
+        "GET /api/v1/runs/{id}/log/search",
+        "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/log/search",
+        400,
+        "`q`",
+    ),
+    case(
+        "GET /api/v1/runs/{id}/artifacts",
+        "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/artifacts",
+        404,
+        RUN,
+    ),
+    case(
+        "GET /api/v1/runs/{id}/artifacts/{job}/{path}",
+        "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/artifacts/j/p",
+        404,
+        RUN,
+    ),
+    case("GET /api/v1/runs/{id}/why", "GET /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/why", 404, RUN),
+    case("GET /api/v1/queue", "GET /api/v1/queue?colour=red", 400, "colour"),
+    Case {
+        operation: "PUT /api/v1/runs/{id}/priority",
+        sent: "PUT /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/priority",
+        body: br#"{"priority": 1}"#,
+        away: false,
+        status: 404,
+        words: RUN,
+    },
     case("POST /api/v1/runs/{id}/retry", "POST /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/retry", 404, RUN),
     case("POST /api/v1/runs/{id}/cancel", "POST /api/v1/runs/run_0198c1a20b7c7d3e9f00112233445566/cancel", 404, RUN),
     case("GET /api/v1/results", "GET /api/v1/results?limit=0", 400, "limit"),
@@ -191,6 +226,7 @@ const CASES: &[Case] = &[
     case("GET /api/v1/selections/{tag}/difference", "GET /api/v1/selections/ghost/difference?before=x", 404, "ghost"),
     case("POST /api/v1/selections/{tag}/refresh", "POST /api/v1/selections/ghost/refresh", 404, "ghost"),
     with("POST /api/v1/sessions", br#"{"units": [7]}"#, 422, "/units/0"),
+    with("POST /api/v1/sessions", br#"{"what": {"selection": "ghost"}}"#, 422, "there is no selection `ghost`"),
     with("POST /api/v1/sessions/import", b"[]", 415, "application/x-tar"),
     case("GET /api/v1/sessions/{id}/export", "GET /api/v1/sessions/ses_7/export", 404, "ses_7"),
     case("GET /api/v1/sessions", "GET /api/v1/sessions?cursor=x", 400, "cursor"),
@@ -263,6 +299,25 @@ const CASES: &[Case] = &[
         words: "ses_0198c1a20b7c7d3e9f00112233445566",
     },
     case("DELETE /api/v1/sessions/{id}/shared/{key}", "DELETE /api/v1/sessions/ses_7/shared/k", 404, "ses_7"),
+    with("POST /api/v1/agents/tokens", br#"{"name": "claim"}"#, 422, "/name"),
+    with("POST /api/v1/agents", br#"{"name": "a", "version": "0", "protocol": 1}"#, 401, "Authorization"),
+    case("POST /api/v1/agents/claim", "POST /api/v1/agents/claim", 401, "Authorization"),
+    case("GET /api/v1/agents", "GET /api/v1/agents?colour=red", 400, "colour"),
+    case("GET /api/v1/agents/{name}", "GET /api/v1/agents/ghost", 404, "ghost"),
+    with("POST /api/v1/agents/{name}/drain", br#"{"reason": " "}"#, 422, "/reason"),
+    case("POST /api/v1/agents/{name}/resume", "POST /api/v1/agents/ghost/resume", 404, "ghost"),
+    case("DELETE /api/v1/agents/{name}", "DELETE /api/v1/agents/ghost", 404, "ghost"),
+    case("GET /api/v1/leases", "GET /api/v1/leases?state=asleep", 400, "asleep"),
+    case("POST /api/v1/leases/{id}/heartbeat", "POST /api/v1/leases/lse_7/heartbeat", 401, "Authorization"),
+    case("POST /api/v1/leases/{id}/log", "POST /api/v1/leases/lse_7/log", 401, "Authorization"),
+    case(
+        "PUT /api/v1/leases/{id}/artifacts/{job}/{path}",
+        "PUT /api/v1/leases/lse_7/artifacts/a/b.txt",
+        401,
+        "Authorization",
+    ),
+    case("POST /api/v1/leases/{id}/results", "POST /api/v1/leases/lse_7/results", 401, "Authorization"),
+    case("POST /api/v1/leases/{id}/release", "POST /api/v1/leases/lse_7/release", 401, "Authorization"),
     with("POST /api/v1/builds/run", b"{}", 422, "toolchain"),
     with("POST /api/v1/tests/run", b"[]", 422, "dictionary"),
     with("POST /api/v1/boot-test/run", b"", 422, "missing"),
@@ -284,6 +339,16 @@ async fn send(app: &TestApp, case: &Case) -> Answered {
         request = request.header("content-type", "application/json").body(case.body);
     }
     Answered::of(request.send().await.unwrap()).await
+}
+
+/// Registers an agent; returns what it shows of itself.
+async fn an_agent(app: &TestApp) -> String {
+    let made = app.post("/api/v1/agents/tokens", &json!({})).await.expect(201).json();
+    let bearer = format!("Bearer {}", made["token"].as_str().unwrap());
+    let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+    let asked = json!({"name": "lab", "version": "0", "protocol": 1}).to_string();
+    let agent = app.send(Method::POST, "/api/v1/agents", &headers, asked).await.expect(201).json();
+    format!("Bearer {}", agent["token"].as_str().unwrap())
 }
 
 on_both! {
@@ -361,6 +426,7 @@ on_both! {
             settings.catalogue.max_import_bytes = 4_000;
         })
         .await;
+        let agent = an_agent(&app).await;
         let mut tried = 0;
         for (method, path, operation) in operations(&app.show("/openapi.json").await) {
             let content = &operation["requestBody"]["content"];
@@ -373,7 +439,7 @@ on_both! {
             let path = path.replace("{id}", "ses_0198c1a20b7c7d3e9f00112233445566");
             let path = path.replace("{kind}", "tests").replace("{label}", "a.b").replace("{name}", "a.B");
             let method: Method = method.parse().unwrap();
-            let json = [("content-type", "application/json")];
+            let json = [("content-type", "application/json"), ("authorization", &agent), ("testyard-agent-protocol", "1")];
             let refused = app.send(method.clone(), &path, &json, vec![b' '; 5_001]).await;
             assert_eq!(refused.status, 413, "{path}: {}", refused.text);
             if path != "/submit" {

@@ -18,8 +18,9 @@ use tokio::time::timeout;
 
 use crate::support::app::{Answered, TestApp};
 use crate::support::db::TestDb;
+use crate::support::on_both;
 use crate::support::process::{Service, serve};
-use crate::support::{http_client, on_both};
+use crate::support::sse::{SSE, Stream};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,62 +64,7 @@ fn numbers(events: &[Value]) -> Vec<i64> {
     events.iter().map(|event| event["number"].as_i64().unwrap()).collect()
 }
 
-/// A stream of server-sent events, as a client reads it.
-struct Stream {
-    response: reqwest::Response,
-    read: String,
-}
-
-/// An event as it came.
-#[derive(Debug, Default, PartialEq)]
-struct Told {
-    id: Option<i64>,
-    event: String,
-    data: Value,
-    retry: Option<u64>,
-    is_comment: bool,
-}
-
 impl Stream {
-    async fn open(url: &str, headers: &[(&str, &str)]) -> Self {
-        let response = Self::ask(url, headers).await;
-        assert_eq!(response.status(), 200, "{url}");
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        assert_eq!(response.headers()["cache-control"], "no-store");
-        Self { response, read: String::new() }
-    }
-
-    async fn ask(url: &str, headers: &[(&str, &str)]) -> reqwest::Response {
-        let mut request = http_client().get(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        timeout(PATIENCE, request.send()).await.expect("an answer in time").expect("an answer")
-    }
-
-    /// The next that comes, comments included; `None` at the end.
-    async fn any(&mut self) -> Option<Told> {
-        loop {
-            if let Some(end) = self.read.find("\n\n") {
-                let block: String = self.read.drain(..end + 2).collect();
-                return Some(Told::read(block.trim_end()));
-            }
-            let chunk =
-                timeout(PATIENCE, self.response.chunk()).await.expect("something in time").expect("no failure")?;
-            self.read.push_str(std::str::from_utf8(&chunk).expect("text"));
-        }
-    }
-
-    /// The next event; `None` at the end.
-    async fn next(&mut self) -> Option<Told> {
-        loop {
-            let told = self.any().await?;
-            if !told.is_comment {
-                return Some(told);
-            }
-        }
-    }
-
     /// The next events, this many.
     async fn some(&mut self, many: usize) -> Vec<Value> {
         let mut some = Vec::new();
@@ -131,26 +77,6 @@ impl Stream {
         some
     }
 }
-
-impl Told {
-    fn read(block: &str) -> Self {
-        let mut told = Self::default();
-        for line in block.lines() {
-            match line.split_once(':').map(|(name, value)| (name, value.trim_start())) {
-                Some(("", _)) => told.is_comment = true,
-                Some(("id", value)) => told.id = Some(value.parse().unwrap()),
-                Some(("event", value)) => value.clone_into(&mut told.event),
-                Some(("data", value)) => told.data = serde_json::from_str(value).unwrap(),
-                Some(("retry", value)) => told.retry = Some(value.parse().unwrap()),
-                other => panic!("{other:?}"),
-            }
-        }
-        told.is_comment &= told.data.is_null();
-        told
-    }
-}
-
-const SSE: (&str, &str) = ("accept", "text/event-stream");
 
 on_both! {
     async fn what_happened_is_listed_in_pages(db: TestDb) {

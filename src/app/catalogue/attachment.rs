@@ -1,62 +1,26 @@
-//! Attachments: bytes taken in and given out, by their SHA-256.
-//!
-//! Few bytes go to the database, many to the object store. An object is noted as garbage before it is begun, and taken
-//! back from the garbage by the transaction that makes it a content's: a crash in between leaves nothing behind.
+//! Attachments: contents that items name, within the catalogue's limits.
 
 use bytes::Bytes;
-use chrono::TimeDelta;
-use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
+use futures_util::{Stream, TryStreamExt as _};
 
+use crate::app::Result;
 use crate::app::catalogue::Catalogue;
-use crate::app::{AppError, Result, seconds};
+use crate::app::content::{self, Contents};
+pub use crate::app::content::{Given, NotTaken, Stored};
 use crate::domain::digest::Digest;
-use crate::objects::{ObjectsError, Writing};
-use crate::store;
-use crate::store::content::{Content, Place};
 
-/// For how long an object may be under way at least before it counts as garbage: twice as long as the settings let a
-/// transfer take.
-const LONGEST_UPLOAD: TimeDelta = TimeDelta::hours(24);
-
-/// Bytes that were taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stored {
-    /// Their digest.
-    pub sha256: Digest,
-    /// How many.
-    pub size: u64,
-}
-
-/// Why bytes were not taken in.
-#[derive(Debug)]
-pub enum NotTaken<E> {
-    /// There are more than the limit, which is given.
-    TooLarge(u64),
-    /// Their source broke off.
-    Source(E),
-    /// The service could not keep them.
-    Failed(AppError),
-}
-
-impl<E, F: Into<AppError>> From<F> for NotTaken<E> {
-    fn from(error: F) -> Self {
-        Self::Failed(error.into())
+impl Catalogue {
+    /// Where its contents are kept.
+    #[must_use]
+    pub fn contents(&self) -> Contents {
+        Contents {
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            objects: self.objects.clone(),
+            inline_bytes: self.limits.inline_bytes,
+            orphan_retention_s: self.limits.orphan_retention_s,
+        }
     }
-}
-
-impl From<ObjectsError> for AppError {
-    fn from(error: ObjectsError) -> Self {
-        Self::Unavailable(format!("{error:?}"))
-    }
-}
-
-/// An object under way.
-struct Object {
-    key: String,
-    writing: Writing,
 }
 
 /// Takes bytes in and returns once they are durable. No item names them yet: they are kept for
@@ -68,131 +32,15 @@ pub async fn take_in<E>(
     catalogue: &Catalogue,
     bytes: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Stored, NotTaken<E>> {
-    let (mut few, mut object) = (Vec::new(), None);
-    let stored = match pour(catalogue, bytes, &mut few, &mut object).await {
-        Ok(stored) => stored,
-        Err(error) => {
-            give_up(object).await;
-            return Err(error);
-        }
-    };
-    let place = match object {
-        None => Place::Here(few),
-        Some(Object { key, writing }) => {
-            writing.finish().await?;
-            Place::Object(key)
-        }
-    };
-    keep(catalogue, stored, place).await?;
-    Ok(stored)
-}
-
-/// Pours the bytes into `few`, or once they are many into an object that is begun for them.
-async fn pour<E>(
-    catalogue: &Catalogue,
-    bytes: impl Stream<Item = Result<Bytes, E>>,
-    few: &mut Vec<u8>,
-    object: &mut Option<Object>,
-) -> Result<Stored, NotTaken<E>> {
-    let most = catalogue.limits.max_attachment_bytes;
-    let (mut hash, mut size) = (Sha256::new(), 0_u64);
-    let mut bytes = std::pin::pin!(bytes);
-    while let Some(piece) = bytes.next().await {
-        let piece = piece.map_err(NotTaken::Source)?;
-        size += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if size > most {
-            return Err(NotTaken::TooLarge(most));
-        }
-        hash.update(&piece);
-        match object {
-            Some(object) => object.writing.add(piece).await?,
-            None if few.len() + piece.len() <= catalogue.limits.inline_bytes => few.extend_from_slice(&piece),
-            None => {
-                let begun = object.insert(begin(catalogue).await?);
-                begun.writing.add(Bytes::from(std::mem::take(few))).await?;
-                begun.writing.add(piece).await?;
-            }
-        }
-    }
-    Ok(Stored { sha256: Digest::finish(hash), size })
-}
-
-/// Begins an object that is garbage until its content is stored.
-async fn begin(catalogue: &Catalogue) -> Result<Object> {
-    let now = catalogue.now();
-    let id = crate::ids::new_uuid(now);
-    let key = key_of(id);
-    let mut tx = catalogue.db.begin().await?;
-    store::content::discard(&mut tx.conn(), &key, now + LONGEST_UPLOAD).await?;
-    tx.commit().await?;
-    let writing = catalogue.objects.write(&key).await?;
-    Ok(Object { key, writing })
-}
-
-/// A key's first part spreads objects over folders: the last two digits of an id are random.
-fn key_of(id: Uuid) -> String {
-    let id = id.simple().to_string();
-    format!("{}/{id}", id.get(30..).unwrap_or_default())
-}
-
-/// Gives up an object that is under way. What cannot be removed now is removed as garbage.
-async fn give_up(object: Option<Object>) {
-    if let Some(Object { writing, .. }) = object
-        && let Err(error) = writing.give_up().await
-    {
-        tracing::debug!(cause = ?error, "an object that was given up is left to the garbage");
-    }
-}
-
-async fn keep(catalogue: &Catalogue, stored: Stored, place: Place) -> Result<()> {
-    let key = if let Place::Object(key) = &place { Some(key.clone()) } else { None };
-    let now = catalogue.now();
-    let content = Content { size: i64::try_from(stored.size).unwrap_or(i64::MAX), place };
-    let mut tx = catalogue.db.begin().await?;
-    let conn = &mut tx.conn();
-    let expires_at = now + seconds(catalogue.limits.orphan_retention_s);
-    if let Some(key) = &key
-        && !store::content::take_back(conn, key).await?
-    {
-        store::content::discard(conn, key, now).await?;
-        tx.commit().await?;
-        let words = format!("the object {key} was under way for so long that it has been swept up as garbage");
-        return Err(AppError::Unavailable(words));
-    }
-    let is_new = store::content::insert(conn, stored.sha256, &content, expires_at).await?;
-    if let Some(key) = key
-        && !is_new
-    {
-        // The same bytes are here already: this copy of them is due to go.
-        store::content::discard(conn, &key, now).await?;
-    }
-    Ok(tx.commit().await?)
-}
-
-/// Bytes that are given out.
-pub struct Given {
-    /// How many.
-    pub size: u64,
-    /// The bytes, piece by piece.
-    pub bytes: BoxStream<'static, Result<Bytes, ObjectsError>>,
+    content::take_in(&catalogue.contents(), catalogue.limits.max_attachment_bytes, bytes).await
 }
 
 /// The bytes of this digest.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::Unavailable`] if the object store does not answer.
+/// As [`content::give_out`].
 pub async fn give_out(catalogue: &Catalogue, digest: Digest) -> Result<Given> {
-    let content = {
-        let mut db = catalogue.db.read().await?;
-        store::content::get(&mut db.conn(), digest).await?
-    };
-    let content =
-        content.ok_or_else(|| AppError::NotFound { what: "content with the SHA-256", id: digest.to_string() })?;
-    let bytes = match content.place {
-        Place::Here(body) => stream::iter([Ok(Bytes::from(body))]).boxed(),
-        Place::Object(key) => catalogue.objects.read(&key).await?,
-    };
-    Ok(Given { size: u64::try_from(content.size).unwrap_or_default(), bytes })
+    content::give_out(&catalogue.contents(), digest).await
 }
 
 /// All bytes of this digest at once.

@@ -156,7 +156,7 @@ async fn add_directories(conn: &mut Conn<'_>, changes: &mut Vec<Change>) -> Resu
         }
     }
     let wanted: Vec<&str> = wanted.iter().map(Label::as_str).collect();
-    let there = store::catalogue_item::get_many(conn, ItemKind::Directory, &wanted).await?;
+    let there = store::catalogue_item::get_many(conn, ItemKind::Directory, &wanted, None).await?;
     let there: BTreeSet<&str> = there.iter().map(|version| version.name.as_str()).collect();
     let missing: Vec<Change> = wanted
         .into_iter()
@@ -193,7 +193,7 @@ async fn present(conn: &mut Conn<'_>, changes: &[Change]) -> Result<Present> {
         let versions = if names.len() > MANY {
             store::catalogue_item::all(conn, &[kind], None).await?
         } else {
-            store::catalogue_item::get_many(conn, kind, &names).await?
+            store::catalogue_item::get_many(conn, kind, &names, None).await?
         };
         let versions = versions.into_iter().filter(|version| distinct.contains(version.name.as_str()));
         present.extend(versions.map(|version| ((version.kind, version.name.clone()), version)));

@@ -5,12 +5,16 @@ use tokio::sync::OwnedMutexGuard;
 use crate::app::condition::OnlyIf;
 use crate::app::session::Sessions;
 use crate::app::session::kept::Held;
-use crate::app::{AppError, Result, blocking};
-use crate::domain::session::{Misfit, Session};
+use crate::app::{AppError, Result, blocking, cut};
+use crate::domain::composition::fields::SPEC;
+use crate::domain::composition::results::{Came, session_name, spec_results_of, status_of};
+use crate::domain::session::{Changes, HistoryRow, Misfit, Report, Session};
+use crate::domain::spec_result::result::SpecResult;
 use crate::ids::SessionId;
 use crate::store;
-use crate::store::Conn;
+use crate::store::expected::Change as Noted;
 use crate::store::session::{Change, Loaded, Stand};
+use crate::store::{Conn, Tx};
 
 /// What a session was asked, or made to do, and the version that it stands at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +110,181 @@ pub(super) async fn ask<T: Send + 'static>(
     Ok(At { version, value: answer? })
 }
 
-/// Changes a session. What is refused changes nothing; what changes nothing makes no version.
+/// Why a result is what it is, in words, as far as it says.
+fn why(report: &Report) -> Option<String> {
+    let skipped = report.skip_reason.as_ref().filter(|reason| !reason.is_empty()).map(|reason| {
+        let listed = |what: &str, names: &[String]| {
+            (!names.is_empty()).then(|| {
+                format!("{what} {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+            })
+        };
+        let all = [
+            listed("these jobs did not pass:", &reason.related_dependencies),
+            listed("resources are not as required:", &reason.related_resources),
+            listed("the machine's manifest is not as required:", &reason.related_manifests),
+        ];
+        all.into_iter().flatten().collect::<Vec<_>>().join("; ")
+    });
+    report.comments.clone().or(skipped)
+}
+
+/// A session that is being changed, in one transaction: nobody else changes it before [`Turn::commit`], and without that
+/// nothing has changed.
+#[derive(Debug)]
+pub struct Turn<'s> {
+    sessions: &'s Sessions,
+    id: SessionId,
+    slot: Guard,
+    /// Empty once something was refused half-way: the next to come reads the session anew.
+    held: Option<Held>,
+    stand: Stand,
+    tx: Tx,
+    who: Option<String>,
+    has_changed: bool,
+    /// Results of specs that came with those of their jobs. They are recorded last, for that everybody waits.
+    spec_results: Vec<SpecResult>,
+}
+
+impl<'s> Turn<'s> {
+    /// Begins to change a session: whoever else wants to waits.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`]; [`AppError::PreconditionFailed`] if it does not stand at the version that the caller has seen.
+    pub async fn begin(sessions: &'s Sessions, id: SessionId, by: By) -> Result<Self> {
+        // In this process changes of a session queue here and not in the pool of connections.
+        let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
+        let mut tx = sessions.db.begin().await?;
+        let Some(stand) = store::session::lock(&mut tx.conn(), id.0).await? else {
+            sessions.kept.forget(id.0);
+            return Err(no_such(id));
+        };
+        let held = current(&mut tx.conn(), id, stand, slot.take()).await?;
+        if let Err(error) = check_version(stand.version, by.only_if) {
+            put_back(sessions, id, &mut slot, held);
+            return Err(error);
+        }
+        Ok(Self {
+            sessions,
+            id,
+            slot,
+            held: Some(held),
+            stand,
+            tx,
+            who: by.who,
+            has_changed: false,
+            spec_results: Vec::new(),
+        })
+    }
+
+    /// The transaction, for what is written together with the session.
+    pub fn conn(&mut self) -> Conn<'_> {
+        self.tx.conn()
+    }
+
+    /// Changes the session, and writes what has changed: a version, unless nothing has.
+    ///
+    /// # Errors
+    /// What the operation is refused for.
+    pub async fn apply<T: Send + 'static>(
+        &mut self,
+        operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let mut held = self.held.take().ok_or_else(|| no_such(self.id))?;
+        let (mut held, changes, answer) = blocking(move || {
+            let answer = operation(&mut held.session);
+            let changes = held.session.take_changes();
+            Ok((held, changes, answer))
+        })
+        .await?;
+        if changes.is_empty() {
+            self.held = Some(held);
+            return answer;
+        }
+        // What was refused half-way is not kept.
+        let value = answer?;
+        let stand = Stand { version: self.stand.version + 1, ..self.stand };
+        let change = Change {
+            id: self.id.0,
+            version: stand.version,
+            life: stand.life,
+            now: self.sessions.now(),
+            by: self.who.as_deref(),
+        };
+        store::session::write(&mut self.tx.conn(), change, &changes).await?;
+        self.note(&changes).await?;
+        self.note_specs(&held.session, &changes).await?;
+        held.grew(stand, changes.weight());
+        self.stand = stand;
+        self.held = Some(held);
+        self.has_changed = true;
+        Ok(value)
+    }
+
+    /// What is expected of the session has come, whoever brought it.
+    async fn note(&mut self, changes: &Changes) -> Result<()> {
+        let came = |row: &HistoryRow| {
+            let outcome = row.report.outcome.as_ref()?;
+            Some(Noted {
+                job_id: row.job.clone(),
+                // What nobody has decided has not come.
+                status: Some(status_of(outcome)?),
+                reason: why(&row.report).map(|why| cut(&why, 2_000)),
+                run: None,
+                is_reported: false,
+            })
+        };
+        let came: Vec<Noted> = changes.history.iter().filter_map(came).collect();
+        if came.is_empty() || store::execution::get(&mut self.tx.conn(), self.id).await?.is_none() {
+            return Ok(());
+        }
+        Ok(store::expected::note(&mut self.tx.conn(), self.id, &came, self.sessions.now()).await?)
+    }
+
+    /// What came of jobs that were made of specs came of the specs.
+    async fn note_specs(&mut self, session: &Session, changes: &Changes) -> Result<()> {
+        let of_spec = |job: &&str| session.job(job).is_some_and(|view| view.job().unit.text(SPEC).is_some());
+        let mut jobs: Vec<&str> = changes.history.iter().map(|row| row.job.as_str()).filter(of_spec).collect();
+        jobs.dedup();
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        let made = store::session::get(&mut self.tx.conn(), self.id.0).await?.ok_or_else(|| no_such(self.id))?;
+        let name = session_name(&self.id.to_string(), made.created_at);
+        let finished_at = self.sessions.now();
+        let came: Vec<Came<'_>> = jobs.into_iter().map(|job| Came { job, how: None, finished_at }).collect();
+        self.spec_results.extend(spec_results_of(&name, session, &came));
+        Ok(())
+    }
+
+    /// Makes all that was changed durable; the version that the session stands at now.
+    ///
+    /// # Errors
+    /// If the database refuses: then nothing has changed.
+    pub async fn commit(self) -> Result<i64> {
+        let Self { sessions, id, mut slot, held, stand, mut tx, has_changed, spec_results, .. } = self;
+        store::spec_result::record(&mut tx.conn(), &spec_results, sessions.now()).await?;
+        tx.commit().await?;
+        if let Some(held) = held {
+            put_back(sessions, id, &mut slot, held);
+        }
+        if has_changed {
+            sessions.tell(id);
+        }
+        Ok(stand.version)
+    }
+
+    /// Gives the session back as it was found, if nothing has been changed.
+    pub fn leave(mut self) {
+        if !self.has_changed
+            && let Some(held) = self.held.take()
+        {
+            put_back(self.sessions, self.id, &mut self.slot, held);
+        }
+    }
+}
+
+/// Changes a session. What is refused changes nothing; what changes nothing makes no version. An execution of the session
+/// looks at it afterwards.
 ///
 /// # Errors
 /// [`AppError::NotFound`]; [`AppError::PreconditionFailed`] if it does not stand at the version that the caller has seen;
@@ -117,39 +295,25 @@ pub(super) async fn change<T: Send + 'static>(
     by: By,
     operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
 ) -> Result<At<T>> {
-    // In this process changes of a session queue here and not in the pool of connections.
-    let mut slot: Guard = sessions.kept.slot(id.0).lock_owned().await;
-    let mut tx = sessions.db.begin().await?;
-    let Some(stand) = store::session::lock(&mut tx.conn(), id.0).await? else {
-        sessions.kept.forget(id.0);
-        return Err(no_such(id));
+    let mut turn = Turn::begin(sessions, id, by).await?;
+    let value = match turn.apply(operation).await {
+        Ok(value) => value,
+        Err(error) => {
+            turn.leave();
+            return Err(error);
+        }
     };
-    let mut held = current(&mut tx.conn(), id, stand, slot.take()).await?;
-    if let Err(error) = check_version(stand.version, by.only_if) {
-        put_back(sessions, id, &mut slot, held);
-        return Err(error);
+    if !turn.has_changed {
+        let version = turn.stand.version;
+        turn.leave();
+        return Ok(At { version, value });
     }
-    let (mut held, changes, answer) = blocking(move || {
-        let answer = operation(&mut held.session);
-        let changes = held.session.take_changes();
-        Ok((held, changes, answer))
-    })
-    .await?;
-    if changes.is_empty() {
-        put_back(sessions, id, &mut slot, held);
-        return Ok(At { version: stand.version, value: answer? });
+    let is_run_here = store::execution::wake(&mut turn.conn(), id, sessions.now()).await?;
+    let version = turn.commit().await?;
+    if is_run_here {
+        sessions.advance.ring();
     }
-    // What was refused half-way is not kept: the next to come reads the session anew.
-    let value = answer?;
-    let stand = Stand { version: stand.version + 1, ..stand };
-    let change =
-        Change { id: id.0, version: stand.version, life: stand.life, now: sessions.now(), by: by.who.as_deref() };
-    store::session::write(&mut tx.conn(), change, &changes).await?;
-    tx.commit().await?;
-    held.grew(stand, changes.weight());
-    put_back(sessions, id, &mut slot, held);
-    sessions.tell(id);
-    Ok(At { version: stand.version, value })
+    Ok(At { version, value })
 }
 
 /// Keeps a session that was made here.

@@ -4,6 +4,7 @@ use crate::app::Result;
 use crate::app::session::Sessions;
 use crate::app::session::change::{At, ask, no_such};
 use crate::app::session::refusal::{no_such_job, refused};
+use crate::domain::composition::definition::{NoDefinition, executable, of_job};
 use crate::domain::session::controller::{Controller, Machine, NoController, choose};
 use crate::domain::session::{
     CategoryViews, Effective, EstimatedDuration, Inhibitor, JobView, Outcome, Problem, Report, Session, Verdict, Why,
@@ -171,12 +172,20 @@ pub async fn controllers(sessions: &Sessions, id: SessionId, job: String, machin
     .await
 }
 
-/// Why a job cannot start.
+/// Why a job cannot start; and why no agent can run it, if none can.
 ///
 /// # Errors
 /// [`crate::app::AppError::NotFound`], for the session or the job.
-pub async fn why(sessions: &Sessions, id: SessionId, job: String) -> Result<At<Why>> {
-    ask(sessions, id, move |session| session.why(&job).map_err(refused)).await
+pub async fn why(sessions: &Sessions, id: SessionId, job: String) -> Result<At<(Why, Option<NoDefinition>)>> {
+    ask(sessions, id, move |session| {
+        let why = session.why(&job).map_err(refused)?;
+        // What it wants of others that have not run yet holds it up anyway.
+        let own = session.job(&job).and_then(|job| of_job(job.job()).err());
+        let unwanted = || executable(session, &job).err().filter(|_| why.can_start);
+        let no_definition = own.or_else(unwanted);
+        Ok((why, no_definition))
+    })
+    .await
 }
 
 /// A page of what came of a job, the oldest first, and whether there is more. What came of a job of that id which was

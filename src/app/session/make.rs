@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 use crate::app::session::change::{At, By, ask, change, check_version, keep, no_such};
 use crate::app::session::kept::Held;
 use crate::app::session::refusal::{plan_refused, refused};
+use crate::app::session::what::{self, Found, What};
 use crate::app::session::{Sessions, provider};
+use crate::app::spec::Specs;
 use crate::app::{AppError, Result, blocking};
 use crate::domain::event::{SESSION_CREATED, SESSION_REMOVED};
-use crate::domain::session::{Added, Blob, MAX_UNITS, Metadata, Outcome, Part, Problem, Session};
+use crate::domain::session::{Added, Blob, MAX_UNITS, Metadata, Origin, Outcome, Part, Problem, Session};
 use crate::domain::unit::Unit;
 use crate::ids::{SessionId, new_uuid};
 use crate::store;
@@ -99,44 +101,36 @@ impl Numbers {
 /// [`AppError::NotFound`] for a provider; [`AppError::Conflict`] for jobs of one id that differ, and for a unit that two
 /// providers have; [`AppError::Invalid`] for a test plan that is not there or cannot be read, and for too many units.
 pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<At<Made>> {
+    make(sessions, SessionId::new(sessions.now()), new, Found::default(), by).await
+}
+
+/// As [`create`], of what is to be run: units are made of it, and it is desired, behind what else is.
+///
+/// # Errors
+/// As [`create`] and [`what::find`]; [`AppError::Faults`] for a job or a test plan below `/what` that the units do not have.
+pub async fn create_from(
+    sessions: &Sessions,
+    specs: &Specs,
+    new: New,
+    what: What,
+    by: Option<&str>,
+) -> Result<At<Made>> {
+    let id = SessionId::new(sessions.now());
+    let found = what::find(specs, what, id).await?;
+    make(sessions, id, new, found, by).await
+}
+
+async fn make(sessions: &Sessions, id: SessionId, new: New, found: Found, by: Option<&str>) -> Result<At<Made>> {
     check_providers(sessions, &new).await?;
     let mut providers = Vec::with_capacity(new.providers.len());
     for name in &new.providers {
         providers.push(provider::whole(sessions, name).await?);
     }
-    let (mut session, added, problems) = blocking(move || {
-        let mut session = Session::default();
-        session.enter_context();
-        let mut added = Added::default();
-        for provider in providers {
-            let namespace = provider.namespace.as_deref().unwrap_or(&provider.name);
-            check_size(&session, provider.units.len())?;
-            let some = session.add_provider(&provider.name, namespace, provider.units).map_err(refused)?;
-            added.extend(some);
-        }
-        check_size(&session, new.units.len())?;
-        added.extend(session.add_units(new.units).map_err(refused)?);
-        session.set_metadata(new.metadata);
-        let mut problems = Vec::new();
-        let mut desired = Vec::new();
-        if new.plans.is_empty() {
-            session.set_mandatory(&new.mandatory);
-        } else {
-            problems = session.set_plans(&new.plans).map_err(plan_refused)?;
-            desired = session.choose(&new.plans, Part::Include).map_err(plan_refused)?;
-        }
-        desired.extend(new.desired);
-        if !(desired.is_empty() && new.mandatory.is_empty() && new.plans.is_empty()) {
-            problems.extend(session.select(&desired, true));
-        }
-        Ok((session, added, problems))
-    })
-    .await?;
+    let (mut session, added, problems) = blocking(move || assemble(new, providers, found)).await?;
     let mut changes = session.take_changes();
     // What happened before there was a session to listen to is told by how it stands.
     changes.events.clear();
     let now = sessions.now();
-    let id = SessionId::new(now);
     let stand = Stand { version: 1, life: new_uuid(now) };
     let mut tx = sessions.db.begin().await?;
     store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, life: stand.life, now, by }, &changes).await?;
@@ -151,6 +145,46 @@ pub async fn create(sessions: &Sessions, new: New, by: Option<&str>) -> Result<A
 /// Something that happened to a session as a whole.
 pub(super) fn told(id: SessionId, event: NewEvent) -> NewEvent {
     NewEvent { session_id: Some(id), ..event }
+}
+
+fn assemble(new: New, providers: Vec<provider::Whole>, found: Found) -> Result<(Session, Added, Vec<Problem>)> {
+    let Found { composed, origin } = found;
+    let mut session = Session::default();
+    session.enter_context();
+    let mut added = Added::default();
+    for provider in providers {
+        let namespace = provider.namespace.as_deref().unwrap_or(&provider.name);
+        check_size(&session, provider.units.len())?;
+        let some = session.add_provider(&provider.name, namespace, provider.units).map_err(refused)?;
+        added.extend(some);
+    }
+    for units in [new.units, composed.units] {
+        check_size(&session, units.len())?;
+        added.extend(session.add_units(units).map_err(refused)?);
+    }
+    what::check_jobs(&session, &origin.jobs)?;
+    let mut problems = Vec::new();
+    let mut desired = Vec::new();
+    let plans: Vec<String> = new.plans.iter().chain(&origin.plans).cloned().collect();
+    if plans.is_empty() {
+        session.set_mandatory(&new.mandatory);
+    } else {
+        let plan_refused = |error| match plan_refused(error) {
+            AppError::Invalid(words) if new.plans.is_empty() => what::fault("/what/plans", words),
+            other => other,
+        };
+        problems = session.set_plans(&plans).map_err(plan_refused)?;
+        desired = session.choose(&plans, Part::Include).map_err(plan_refused)?;
+    }
+    desired.extend(new.desired);
+    desired.extend(origin.jobs.iter().cloned());
+    desired.extend(composed.desired);
+    if !(desired.is_empty() && new.mandatory.is_empty() && plans.is_empty()) {
+        problems.extend(session.select(&desired, true));
+    }
+    let origin = Some(origin).filter(|origin| *origin != Origin::default());
+    session.set_metadata(Metadata { origin, ..new.metadata });
+    Ok((session, added, problems))
 }
 
 /// Refuses what would be too much before any of it is read.

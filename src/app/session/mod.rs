@@ -14,17 +14,19 @@ pub mod look;
 pub mod make;
 pub mod portable;
 pub mod provider;
-mod refusal;
+pub(crate) mod refusal;
 pub mod result;
 pub mod shared;
 pub mod source;
 pub mod steer;
+pub mod what;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast;
 
+use crate::app::Bell;
 use crate::clock::Clock;
 use crate::ids::SessionId;
 use crate::store::Db;
@@ -45,13 +47,15 @@ pub struct Sessions {
     pub kept: Kept,
     /// Tells which sessions were changed by this process.
     news: broadcast::Sender<SessionId>,
+    /// Tells whoever runs sessions that one was changed.
+    pub advance: Arc<Bell>,
 }
 
 impl Sessions {
     /// The sessions of a database.
     #[must_use]
     pub fn new(db: Db, clock: Arc<dyn Clock>) -> Self {
-        Self { db, clock, kept: Kept::default(), news: broadcast::Sender::new(NEWS) }
+        Self { db, clock, kept: Kept::default(), news: broadcast::Sender::new(NEWS), advance: Arc::default() }
     }
 
     /// Now.

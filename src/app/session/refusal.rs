@@ -6,11 +6,11 @@ use crate::domain::session::{NotBegun, NotTrimmed, PlanRefused, Refused};
 /// The most letters of an id that is told.
 const MAX_ID: usize = 200;
 
-pub(super) fn no_such_job(id: &str) -> AppError {
+pub(crate) fn no_such_job(id: &str) -> AppError {
     AppError::NotFound { what: "job", id: cut(id, MAX_ID) }
 }
 
-pub(super) fn refused(refused: Refused) -> AppError {
+pub(crate) fn refused(refused: Refused) -> AppError {
     match refused {
         Refused::UnknownJob(id) => no_such_job(&id),
         Refused::UnknownUnit(id) => AppError::NotFound { what: "unit", id: cut(&id, MAX_ID) },
@@ -24,21 +24,21 @@ pub(super) fn refused(refused: Refused) -> AppError {
     }
 }
 
-pub(super) fn plan_refused(error: PlanRefused) -> AppError {
+pub(crate) fn plan_refused(error: PlanRefused) -> AppError {
     match error {
         PlanRefused::Refused(error) => refused(error),
         PlanRefused::Plan(_) | PlanRefused::Pattern(_) => AppError::Invalid(error.to_string()),
     }
 }
 
-pub(super) fn not_begun(error: NotBegun) -> AppError {
+pub(crate) fn not_begun(error: NotBegun) -> AppError {
     match error {
         NotBegun::Refused(error) => refused(error),
         NotBegun::Inhibited { .. } => AppError::Conflict(error.to_string()),
     }
 }
 
-pub(super) fn not_trimmed(error: NotTrimmed) -> AppError {
+pub(crate) fn not_trimmed(error: NotTrimmed) -> AppError {
     match error {
         NotTrimmed::Refused(error) => refused(error),
         NotTrimmed::Pattern(_) => AppError::Invalid(error.to_string()),

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::origin::Origin;
+
 /// Flags that Plainbox knows: the session was not finished.
 pub const INCOMPLETE: &str = "incomplete";
 /// It was handed in; see [`INCOMPLETE`].
@@ -46,6 +48,9 @@ pub struct Metadata {
     pub last_job_start_time: Option<f64>,
     /// Whether jobs were left to do.
     pub remaining_todo_jobs: Option<bool>,
+    /// What the session was made from, where that is not units alone. Plainbox knows none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 impl Metadata {
@@ -60,6 +65,7 @@ impl Metadata {
             app_id: self.app_id.clone(),
             custom_joblist: self.custom_joblist,
             rejected_jobs: Vec::new(),
+            origin: self.origin.clone(),
             running_job_results: self.running_job_results,
             last_job_start_time: self.last_job_start_time,
             remaining_todo_jobs: self.remaining_todo_jobs,
@@ -80,6 +86,7 @@ impl Default for Metadata {
             rejected_jobs: Vec::new(),
             last_job_start_time: None,
             remaining_todo_jobs: None,
+            origin: None,
         }
     }
 }

@@ -16,6 +16,7 @@
 //! plans, trim, stats  test plans; trimming; counts, durations, the verdict
 //! context             providers, units by id, values that are computed once
 //! rows, changes       the session as rows, out and in
+//! metadata, origin    what is noted about it; what it was made from
 //! image               suspended and resumed
 //! weight              how much room a session takes
 //! words               why a job cannot start, in one line
@@ -33,6 +34,7 @@ pub mod inhibitor;
 mod members;
 pub mod metadata;
 mod names;
+pub mod origin;
 pub mod outcome;
 mod plans;
 pub mod problem;
@@ -63,6 +65,7 @@ pub use image::{Image, Unresumable};
 pub use inhibitor::{Cause, Inhibitor};
 pub use members::{Added, MAX_ID, MAX_UNITS, check_id};
 pub use metadata::{Blob, Metadata};
+pub use origin::Origin;
 pub use outcome::Outcome;
 pub use plans::{Part, PlanRefused};
 pub use problem::{Clash, Need, Problem, Refused};

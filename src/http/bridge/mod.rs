@@ -29,7 +29,7 @@ use crate::http::builds::{idempotency_key, mark_replayed};
 use crate::http::callbacks::SIGNATURE;
 use crate::http::problem::{Problem, ProblemBody, Result, ValidationProblemBody};
 use crate::ids::RunId;
-use crate::runner::tuxsuite;
+use crate::runner::{Signatures, tuxsuite};
 
 /// The header that tells how many objects a sync made due.
 pub const MADE_DUE: HeaderName = HeaderName::from_static("testyard-made-due");
@@ -256,7 +256,8 @@ async fn callback<T: body::Body>(app: &App, subject: Subject, headers: &HeaderMa
     }
     let door = Door::Open(subject);
     // The signature is looked at before anything else, and what is signed is kept even if it cannot be understood.
-    let received = app::callback::receive(app, tuxsuite::NAME, door, text(headers, SIGNATURE), bytes.clone()).await;
+    let signatures = Signatures { tuxsuite: text(headers, SIGNATURE), ..Signatures::default() };
+    let received = app::callback::receive(app, tuxsuite::NAME, door, signatures, bytes.clone()).await;
     match received {
         Ok(_) => Ok(done(None)),
         Err(error @ AppError::Invalid(_)) => match refusal::<T>(kind, &bytes) {

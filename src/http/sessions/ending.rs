@@ -5,11 +5,13 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::App;
+use crate::app::session::change::By;
 use crate::app::session::result;
+use crate::app::{App, AppError, execution};
 use crate::domain::session::{Outcome, Recovered, Skipped};
 use crate::http::params::Path;
 use crate::http::problem::{ProblemBody, Result};
+use crate::http::sessions::execution::{ExecutionView, standing};
 use crate::http::sessions::schema::{OutcomeDocument, SkippedDocument};
 use crate::http::sessions::{Changing, Told, changed, session_of};
 use crate::ids::SessionId;
@@ -61,20 +63,23 @@ pub struct RecoveredView {
     outcome: Option<Outcome>,
     /// Whether that was recorded before already.
     was_recorded: bool,
+    /// How the session is run, if it was started and is not over.
+    execution: Option<ExecutionView>,
 }
 
 impl From<Option<Recovered>> for RecoveredView {
     fn from(recovered: Option<Recovered>) -> Self {
         match recovered {
             Some(Recovered { job, outcome, was_recorded }) => {
-                Self { job: Some(job), outcome: Some(outcome), was_recorded }
+                Self { job: Some(job), outcome: Some(outcome), was_recorded, execution: None }
             }
-            None => Self { job: None, outcome: None, was_recorded: false },
+            None => Self { job: None, outcome: None, was_recorded: false, execution: None },
         }
     }
 }
 
-/// Decides what became of the job that was running when the machine or the application died
+/// Goes on with a session: one that was paused is run again, and it is decided what became of the job that an application
+/// had begun when it died
 ///
 /// A job that never returns (flag `noreturn`) passed; any other crashed, unless a result of it was recorded since. Call it
 /// when the application is there again, before it goes on.
@@ -96,6 +101,19 @@ pub(crate) async fn resume_session(
     Changing(by): Changing,
     Path(id): Path<String>,
 ) -> Result<Response> {
-    let at = result::recover(&app.sessions, session_of(&id)?, by).await?;
-    Ok(changed(at, RecoveredView::from))
+    let session = session_of(&id)?;
+    let who = by.who.clone();
+    let at = result::recover(&app.sessions, session, by).await?;
+    let is_run_here = match execution::get(&app, session).await {
+        Ok(standing) => !standing.execution.state.is_over(),
+        Err(AppError::NotFound { .. }) => false,
+        Err(error) => return Err(error.into()),
+    };
+    let execution = if is_run_here {
+        execution::resume(&app, session, By { who, only_if: None }).await?;
+        Some(standing(&app, session).await?)
+    } else {
+        None
+    };
+    Ok(changed(at, |recovered| RecoveredView { execution, ..RecoveredView::from(recovered) }))
 }

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::app::session::source::{self, Source};
 use crate::app::{AppError, MAX_FAULTS, cut};
+use crate::domain::composition::needs;
 use crate::domain::fault::Fault;
 use crate::domain::session::{MAX_UNITS, check_id};
 use crate::domain::unit::{Job, Unit, pxu};
@@ -114,7 +115,8 @@ fn wrong_unit(unit: &Unit) -> Option<String> {
     if !unit.kind().is_job() {
         return None;
     }
-    Job::read(unit).err().map(|error| error.to_string())
+    let unreadable = Job::read(unit).err().map(|error| error.to_string());
+    unreadable.or_else(|| needs::check(unit).err().map(|wrong| wrong.to_string()))
 }
 
 fn read_pxu(text: &str, namespace: Option<&str>, read: &mut Vec<Unit>, faults: &mut Vec<Fault>) {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::app::session::look::{self, Asked, JobState};
 use crate::app::session::{result, steer};
+use crate::domain::composition::definition::{NoDefinition, NoDefinitionCause};
 use crate::domain::fault::Fault;
 use crate::domain::session::{Behind, Effective, GivenUp, Inhibitor, Outcome, Report, Why};
 use crate::http::body;
@@ -251,13 +252,27 @@ pub struct WhyView {
     behind: Vec<Behind>,
     /// Whether there are more of them.
     more: bool,
+    /// Why no agent can run it; null if one can.
+    no_definition: Option<NoDefinitionView>,
 }
 
-impl From<Why> for WhyView {
-    fn from(why: Why) -> Self {
+/// Why nothing that an agent executes stands for a job.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NoDefinition)]
+pub struct NoDefinitionView {
+    /// What kind of reason it is.
+    cause: NoDefinitionCause,
+    /// The reason.
+    #[schema(example = "a person does it and reports what came of it: its plugin is `manual`")]
+    reason: String,
+}
+
+impl From<(Why, Option<NoDefinition>)> for WhyView {
+    fn from((why, no_definition): (Why, Option<NoDefinition>)) -> Self {
+        let no_definition = no_definition.map(|NoDefinition { cause, reason }| NoDefinitionView { cause, reason });
         let sentence = why.in_words();
         let Why { job, can_start, outcome, attempts, inhibitors, given_up, behind, more } = why;
-        Self { job, sentence, can_start, outcome, attempts, inhibitors, given_up, behind, more }
+        Self { job, sentence, can_start, outcome, attempts, inhibitors, given_up, behind, more, no_definition }
     }
 }
 

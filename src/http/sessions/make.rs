@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::app::session::change::At;
 use crate::app::session::make::{self, New, Numbers};
+use crate::app::session::what::What;
 use crate::domain::session::{Blob, Metadata};
 use crate::http::condition::etag;
 use crate::http::params::{Listing, Params, Path};
@@ -23,6 +24,7 @@ use crate::http::sessions::given::AskedUnits;
 use crate::http::sessions::notes::faults_of_notes;
 use crate::http::sessions::schema::UnitFields;
 use crate::http::sessions::units::AddedView;
+use crate::http::sessions::what::{AskedWhat, OriginView};
 use crate::http::sessions::{Changing, Told, WrongView, faults_of_ids, refuse, session_of, shown};
 use crate::http::specs::documents;
 use crate::ids::SessionId;
@@ -126,6 +128,8 @@ pub struct WholeView {
     /// The test plans that are set.
     #[schema(example = json!(["net::smoke"]))]
     test_plans: Vec<String>,
+    /// What it was made from, where that is not units alone.
+    origin: Option<OriginView>,
     /// How it stands, in numbers.
     numbers: NumbersView,
     /// What is wrong with what was desired last; it was left out.
@@ -136,6 +140,7 @@ impl WholeView {
     pub(super) fn new((mut stored, numbers): (Stored, Numbers)) -> Self {
         let app_blob = stored.metadata.0.app_blob.take();
         let rejected_jobs = std::mem::take(&mut stored.metadata.0.rejected_jobs);
+        let origin = stored.metadata.0.origin.take().map(OriginView::from);
         let Numbers { units, jobs, run_list, todo, ready, outcomes, providers, plans, problems } = numbers;
         let outcomes = outcomes.into_iter().map(|(outcome, count)| (outcome.to_string(), count)).collect();
         Self {
@@ -144,6 +149,7 @@ impl WholeView {
             rejected_jobs,
             providers,
             test_plans: plans,
+            origin,
             numbers: NumbersView { units, jobs, run_list, todo, ready, outcomes },
             problems: Told::of(problems, WrongView::from),
         }
@@ -204,10 +210,12 @@ pub struct AskedSession {
     mandatory: Vec<String>,
     /// The jobs that are desired, behind those of the test plans.
     desired: Vec<String>,
+    /// What is to be run: units are made of it, and it is desired, behind what else is.
+    what: Option<AskedWhat>,
 }
 
 impl AskedSession {
-    fn read(self) -> Result<New> {
+    fn read(self) -> Result<(New, Option<What>)> {
         let Self { title, flags, app_id, app_blob, custom_joblist, rejected_jobs, providers, .. } = self;
         let mut faults = faults_of_notes(Some(&title), Some(&flags), app_id.as_deref(), app_blob.as_ref());
         let lists = [
@@ -220,6 +228,7 @@ impl AskedSession {
         for (pointer, ids) in lists {
             faults.extend(faults_of_ids(pointer, ids));
         }
+        let what = self.what.map(|what| what.read(&mut faults));
         refuse("the session", faults)?;
         let metadata = Metadata {
             title,
@@ -232,7 +241,7 @@ impl AskedSession {
         };
         let units = AskedUnits { namespace: self.namespace, units: self.units, pxu: self.pxu }.read()?;
         let (plans, mandatory, desired) = (self.test_plans, self.mandatory, self.desired);
-        Ok(New { metadata, providers, units, plans, mandatory, desired })
+        Ok((New { metadata, providers, units, plans, mandatory, desired }, what))
     }
 }
 
@@ -240,6 +249,9 @@ impl AskedSession {
 ///
 /// Adds the units, sets the test plans and desires what is desired: all of it or nothing. What is wrong with what is desired
 /// makes no refusal: it is left out, and `problems` says so.
+///
+/// Of `what`, units are made: a job of each spec, of each test of the catalogue and of the resources that these need, each with
+/// what is executed for it. What is named there must be there.
 #[utoipa::path(
     post, path = "/api/v1/sessions", tag = "sessions",
     request_body = AskedSession,
@@ -248,10 +260,10 @@ impl AskedSession {
             ("etag" = String, description = "Names the version"), ("location" = String, description = "The session"))),
         (status = 400, description = "Not JSON", body = ProblemBody),
         (status = 404, description = "There is no such provider", body = ProblemBody),
-        (status = 409, description = "Two jobs of one id differ, or providers have the same unit", body = ProblemBody),
+        (status = 409, description = "Two jobs of one id differ, providers have the same unit, or a stale selection is to be refused", body = ProblemBody),
         (status = 413, description = "More than 64 MiB, or than `catalogue.max_import_bytes`", body = ProblemBody),
         (status = 415, description = "Not sent as JSON", body = ProblemBody),
-        (status = 422, description = "Makes no sense: `errors` says what and where, with the line of `pxu`", body = ProblemBody),
+        (status = 422, description = "Makes no sense, or names in `what` what is not there: `errors` says what and where, with the line of `pxu`", body = ProblemBody),
     )
 )]
 pub(crate) async fn create_session(
@@ -261,8 +273,12 @@ pub(crate) async fn create_session(
     body: Body,
 ) -> Result<Response> {
     let asked: AskedSession = documents::json(&app, &headers, body).await?;
-    let new = documents::apart(move || asked.read()).await?;
-    let At { value: made, .. } = make::create(&app.sessions, new, by.who.as_deref()).await?;
+    let (new, what) = documents::apart(move || asked.read()).await?;
+    let who = by.who.as_deref();
+    let At { value: made, .. } = match what {
+        None => make::create(&app.sessions, new, who).await?,
+        Some(what) => make::create_from(&app.sessions, &app.specs, new, what, who).await?,
+    };
     let At { version, value: whole } = make::get(&app.sessions, made.id).await?;
     let shown = MadeView { session: WholeView::new(whole), added: made.added.into() };
     let location = format!("/api/v1/sessions/{}", made.id);

@@ -3,6 +3,7 @@
 pub mod controllers;
 pub mod ending;
 pub mod events;
+pub mod execution;
 pub mod given;
 pub mod history;
 pub mod jobs;
@@ -18,6 +19,7 @@ pub mod results;
 pub mod schema;
 pub mod shared;
 pub mod units;
+pub mod what;
 
 use axum::Json;
 use axum::extract::FromRequestParts;

@@ -304,3 +304,27 @@ fn a_request_is_shown_without_its_secrets() {
     let request = Request::get("https://user:pass@example.org:8443/a?token=secret#f".parse().unwrap());
     assert_eq!(format!("{request:?}"), "GET https://example.org:8443/a (Named)");
 }
+
+#[tokio::test]
+async fn a_file_is_sent_as_it_is() {
+    let (address, _) = server().await;
+    let url: Url = format!("http://{address}/echo").parse().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let bytes: Vec<u8> = (0..3 * MEBIBYTE).map(|n| n.to_le_bytes()[0]).collect();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let put = || Request {
+        method: Method::PUT,
+        destination: Destination::Configured,
+        max_bytes: 4 * MEBIBYTE,
+        ..Request::get(url.clone())
+    };
+    let open = async || tokio::fs::File::open(file.path()).await.unwrap();
+    let client = Client::new(Vec::new()).unwrap();
+    // The server takes two mebibytes.
+    assert_eq!(client.upload(put(), open().await, 3 << 20).await.unwrap().status, 413);
+    std::fs::write(file.path(), &bytes[..MEBIBYTE]).unwrap();
+    let answer = client.upload(put(), open().await, 1 << 20).await.unwrap();
+    assert_eq!((answer.headers["x-method"].as_bytes(), &answer.body[..]), (&b"PUT"[..], &bytes[..MEBIBYTE]));
+    let shorter = client.upload(put(), open().await, 2 << 20).await;
+    assert!(matches!(shorter, Err(NetError::Broken(_))), "{shorter:?}");
+}

@@ -13,7 +13,6 @@
 mod callback;
 mod folder;
 mod outcome;
-mod process;
 mod recipe;
 #[cfg(test)]
 mod tests;
@@ -162,7 +161,7 @@ impl Runner for LocalRunner {
         }
     }
 
-    fn read_callback(&self, body: &[u8]) -> Result<Observation, String> {
+    fn read_callback(&self, body: &[u8], _: Subject) -> Result<Observation, String> {
         read_callback(body).map_err(|error| error.to_string())
     }
 
@@ -279,6 +278,7 @@ impl Inner {
             RunRequest::Build(request) => self.plan_build(request),
             RunRequest::Tests(request) => self.plan_tests(request).await,
             RunRequest::Boot(_) => Err(refused("the local runner boots nothing: ask it for tests")),
+            RunRequest::Jobs(_) => Err(refused("the local runner runs recipes, and no other commands")),
         }
     }
 

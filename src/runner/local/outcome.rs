@@ -1,9 +1,9 @@
 //! What came of one test: what its program printed, together with how it ended.
 
-use super::process::{End, Output};
 use crate::domain::observation::TestOutcome;
 use crate::domain::status::Status;
 use crate::domain::tap;
+use crate::runner::process::{End, Output};
 
 /// Judges a test by its standard output and its end.
 ///

@@ -20,6 +20,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::domain::observation::BuildFacts;
 use crate::ids::RunId;
+use crate::runner::Signatures;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -434,12 +435,13 @@ async fn a_callback_must_come_to_the_url_of_the_run() {
     let runner = yard.open(yard.recipe(&[], &[]), 1).unwrap();
     runner.submit(&yard.build_job(1)).await.unwrap();
     let body = tokio::time::timeout(PATIENCE, yard.callbacks.recv()).await.unwrap().unwrap();
-    let arrival = Arrival { body: &body, signature: None, by_capability: true };
+    let signatures = Signatures::default();
+    let arrival = Arrival { body: &body, signatures, by_capability: true, now: DateTime::UNIX_EPOCH };
     assert_eq!(runner.authenticate(&arrival), Ok(false), "nothing is signed");
-    assert_eq!(runner.read_callback(&body).unwrap().verdict, Some(Status::Pass));
+    assert_eq!(runner.read_callback(&body, Subject::Build).unwrap().verdict, Some(Status::Pass));
     let elsewhere = Arrival { by_capability: false, ..arrival };
     assert!(runner.authenticate(&elsewhere).unwrap_err().contains("the URL of the run"));
-    assert!(runner.read_callback(b"{").unwrap_err().contains("not a callback of the local runner"));
+    assert!(runner.read_callback(b"{", Subject::Build).unwrap_err().contains("not a callback of the local runner"));
 }
 
 #[tokio::test]

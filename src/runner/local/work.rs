@@ -11,11 +11,11 @@ use tokio::time::Instant;
 
 use super::folder::Folder;
 use super::outcome::judge;
-use super::process::{End, Output, Spec, run};
 use super::recipe::{Recipe, TestRecipe};
 use crate::domain::observation::{BuildFacts, TestOutcome};
 use crate::domain::run::BuildRequest;
 use crate::domain::status::Status;
+use crate::runner::process::{End, Output, Spec, run};
 
 /// What is to be done, checked against the recipes.
 #[derive(Clone, Debug)]
@@ -36,7 +36,8 @@ pub(super) struct Done {
 
 /// Does it, in the job's folder, with programs found in `path`.
 pub(super) async fn work(task: &Task, folder: &Folder, uid: &str, path: &OsString) -> Done {
-    let env = vec![("PATH", path.clone()), ("HOME", folder.path().as_os_str().to_owned()), ("LANG", "C".into())];
+    let home = folder.path().as_os_str().to_owned();
+    let env = vec![("PATH".into(), path.clone()), ("HOME".into(), home), ("LANG".into(), "C".into())];
     match task {
         Task::Build { recipe, request } => {
             let mut bench = Bench { recipe, folder, env, log: Output::new(recipe.max_output_bytes) };
@@ -59,7 +60,7 @@ pub(super) async fn work(task: &Task, folder: &Folder, uid: &str, path: &OsStrin
 struct Bench<'a> {
     recipe: &'a Recipe,
     folder: &'a Folder,
-    env: Vec<(&'static str, OsString)>,
+    env: Vec<(OsString, OsString)>,
     log: Output,
 }
 
@@ -98,12 +99,13 @@ impl Bench<'_> {
                 .to_vec();
         argv.extend([branch, "--".to_owned(), request.tree.clone(), "source".to_owned()]);
         let env = self.env.len();
-        self.env.extend([
-            ("GIT_TERMINAL_PROMPT", "0".into()),
-            ("GIT_CONFIG_NOSYSTEM", "1".into()),
-            ("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh".into()),
-            ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes".into()),
-        ]);
+        let quiet = [
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh"),
+            ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
+        ];
+        self.env.extend(quiet.map(|(name, value)| (name.into(), value.into())));
         let folder = self.folder.path().to_owned();
         let end = self.step(&argv, &folder).await;
         self.env.truncate(env);
@@ -118,7 +120,7 @@ impl Bench<'_> {
     /// Runs a command with its line in the log.
     async fn step(&mut self, argv: &[String], dir: &Path) -> End {
         self.log.push(format!("$ {}\n", argv.join(" ")).as_bytes());
-        let spec = Spec { argv, dir, env: &self.env, timeout: self.recipe.timeout };
+        let spec = Spec { argv, dir, env: &self.env, input: b"", timeout: self.recipe.timeout };
         let end = run(&spec, &mut self.log, &mut Output::new(0)).await;
         if !end.is_success() {
             self.log.push(format!("{end}\n").as_bytes());
@@ -129,7 +131,7 @@ impl Bench<'_> {
     /// The first line that a command prints, where it succeeds. Leaves no trace in the log.
     async fn ask(&self, argv: &[&str], dir: &Path) -> Option<String> {
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
-        let spec = Spec { argv: &argv, dir, env: &self.env, timeout: self.recipe.timeout };
+        let spec = Spec { argv: &argv, dir, env: &self.env, input: b"", timeout: self.recipe.timeout };
         let mut stdout = Output::new(4096);
         let end = run(&spec, &mut Output::new(0), &mut stdout).await;
         let text = stdout.text();
@@ -179,7 +181,7 @@ impl Bench<'_> {
     async fn test(&mut self, test: &TestRecipe, source: &Path) -> TestOutcome {
         let limit = self.recipe.max_output_bytes;
         let (mut log, mut stdout) = (Output::new(limit), Output::new(limit));
-        let spec = Spec { argv: &test.command, dir: source, env: &self.env, timeout: self.recipe.timeout };
+        let spec = Spec { argv: &test.command, dir: source, env: &self.env, input: b"", timeout: self.recipe.timeout };
         let began = Instant::now();
         let end = run(&spec, &mut log, &mut stdout).await;
         let duration_s = began.elapsed().as_secs_f64();

@@ -10,23 +10,13 @@ use serde_json::Value;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::net::client::{Client, Destination, Keep, NetError, Request, Response, retry_after};
+use crate::net::client::{Client, Destination, Keep, Request, Response, retry_after};
 use crate::runner::RunnerError;
 use crate::runner::tuxsuite::TuxSuiteOptions;
+use crate::runner::wire::{Effect, lost, reason, shortened};
 
 /// The longest answer that is read: a page of 50 builds with all that is told of each.
 const MAX_ANSWER: usize = 8 << 20;
-
-/// What a call does, which decides what a lost answer to it means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// Nothing: it reads.
-    None,
-    /// Something that a repetition does not do again.
-    Repeatable,
-    /// Something that a repetition does once more.
-    Once,
-}
 
 /// A call that brought nothing.
 #[derive(Debug)]
@@ -111,8 +101,11 @@ impl Api {
             destination: Destination::Configured,
             keep: Keep::Head,
         };
-        let response =
-            self.client.send(request).await.map_err(|error| Failure { status: None, error: lost(&error, effect) })?;
+        let response = self
+            .client
+            .send(request)
+            .await
+            .map_err(|error| Failure { status: None, error: lost("TuxSuite", &error, effect) })?;
         for (name, value) in &response.headers {
             if name.as_str().starts_with("x-tuxsuite-warning") {
                 tracing::warn!(warning = %String::from_utf8_lossy(value.as_bytes()), "TuxSuite warns");
@@ -138,7 +131,7 @@ impl Api {
             return serde_json::from_slice(&response.body)
                 .map_err(|error| RunnerError::Unclear(format!("TuxSuite answered {status} without JSON: {error}")));
         }
-        let message = format!("TuxSuite answered {status}: {}", reason(&response.body));
+        let message = format!("TuxSuite answered {status}: {}", reason(&response.body, &["error", "status_message"]));
         match status.as_u16() {
             // Not about the job: an operator can mend it while the job waits.
             401 => Err(self.unavailable(format!("{message}. Check TUXSUITE_TOKEN"), &response.headers)),
@@ -155,20 +148,6 @@ impl Api {
     }
 }
 
-/// What it means that no answer came.
-pub(super) fn lost(error: &NetError, effect: Effect) -> RunnerError {
-    let message = format!("TuxSuite: {error}");
-    match error {
-        NetError::Refused(_) => RunnerError::Refused(message),
-        NetError::Connect(_) => RunnerError::Unavailable { message, retry_after: None },
-        NetError::Timeout(_) | NetError::Broken(_) if effect == Effect::None => {
-            RunnerError::Unavailable { message, retry_after: None }
-        }
-        NetError::TooLarge(_) if effect == Effect::None => RunnerError::Refused(message),
-        NetError::TooLarge(_) | NetError::Timeout(_) | NetError::Broken(_) => RunnerError::Unclear(message),
-    }
-}
-
 /// The uid in an answer that is a job or a list of one.
 pub(super) fn told_uid(answer: &Value) -> Result<String, RunnerError> {
     let job = answer.get(0).unwrap_or(answer);
@@ -176,21 +155,4 @@ pub(super) fn told_uid(answer: &Value) -> Result<String, RunnerError> {
         Some(uid) => Ok(uid.to_owned()),
         None => Err(RunnerError::Unclear(format!("TuxSuite's answer names no uid: {}", shortened(&job.to_string())))),
     }
-}
-
-/// Why TuxSuite says no: `error`, in older answers `status_message`, else the beginning of what it says.
-fn reason(body: &[u8]) -> String {
-    let document: Option<Value> = serde_json::from_slice(body).ok();
-    let told = document.as_ref().and_then(|document| {
-        ["error", "status_message"].iter().find_map(|key| document.get(key)?.as_str().filter(|text| !text.is_empty()))
-    });
-    match told {
-        Some(told) => shortened(told),
-        None if body.is_empty() => "it gives no reason".to_owned(),
-        None => shortened(&String::from_utf8_lossy(body)),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(500).collect()
 }

@@ -12,7 +12,8 @@ use crate::domain::observation::{Observation, Subject};
 use crate::domain::run::RunRequest;
 use crate::domain::tuxsuite::{excerpt, results};
 use crate::net::client::{Destination, Keep, Request, Response};
-use crate::runner::tuxsuite::api::{Api, Effect, lost};
+use crate::runner::tuxsuite::api::Api;
+use crate::runner::wire::{Effect, lost};
 use crate::runner::{Collected, Job, RunnerError};
 
 /// How often storage may send us on to another place.
@@ -83,7 +84,7 @@ impl Api {
                 destination: self.check_place(&url)?,
                 ..Request::get(url.clone())
             };
-            let response = self.client.send(request).await.map_err(|error| lost(&error, Effect::None))?;
+            let response = self.client.send(request).await.map_err(|error| lost("TuxSuite", &error, Effect::None))?;
             let message = || format!("TuxSuite's storage answered {} for {}", response.status, url.path());
             if response.status.is_redirection() {
                 let place = response.headers.get(LOCATION).and_then(|place| place.to_str().ok());

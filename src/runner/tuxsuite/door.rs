@@ -44,7 +44,7 @@ impl Door {
         }
         let key = self.key.read().unwrap_or_else(PoisonError::into_inner);
         // A header without a value is what a client sends that has nothing to sign with.
-        let signature = arrival.signature.filter(|signature| !signature.is_empty());
+        let signature = arrival.signatures.tuxsuite.filter(|signature| !signature.is_empty());
         let demanded = match self.policy {
             SignaturePolicy::Required => true,
             SignaturePolicy::Auto => key.is_some() && !arrival.by_capability,
@@ -76,10 +76,14 @@ pub(super) fn read(body: &[u8]) -> Result<Observation, String> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::runner::Signatures;
 
     fn arrival(signature: Option<&'static str>, by_capability: bool) -> Arrival<'static> {
-        Arrival { body: b"{}", signature, by_capability }
+        let signatures = Signatures { tuxsuite: signature, ..Signatures::default() };
+        Arrival { body: b"{}", signatures, by_capability, now: DateTime::UNIX_EPOCH }
     }
 
     #[test]

@@ -29,8 +29,9 @@ use crate::domain::tuxsuite::callback::{observe_build, observe_test, read_time};
 use crate::domain::tuxsuite::request::{build_body, check_build, tests_body};
 use crate::domain::tuxsuite::signature::PublicKey;
 use crate::net::client::Client;
-use crate::runner::tuxsuite::api::{Api, Effect, Failure, told_uid};
+use crate::runner::tuxsuite::api::{Api, Failure, told_uid};
 use crate::runner::tuxsuite::door::Door;
+use crate::runner::wire::Effect;
 use crate::runner::{Arrival, Collected, Job, Runner, RunnerError};
 
 /// How many pages of the list of jobs are looked through for one. A page has 30 to 50 jobs.
@@ -125,6 +126,9 @@ impl TuxSuite {
                 (build_body(build, job.client_token, callback), Effect::Repeatable)
             }
             RunRequest::Tests(tests) | RunRequest::Boot(tests) => (tests_body(tests, callback), Effect::Once),
+            RunRequest::Jobs(_) => {
+                return Err(RunnerError::Refused("TuxSuite runs tests by their names, and no commands".to_owned()));
+            }
         };
         let url = self.api.url(&[list(job)])?;
         let answer =
@@ -238,7 +242,7 @@ impl Runner for TuxSuite {
         self.door.authenticate(arrival)
     }
 
-    fn read_callback(&self, body: &[u8]) -> Result<Observation, String> {
+    fn read_callback(&self, body: &[u8], _: Subject) -> Result<Observation, String> {
         door::read(body)
     }
 

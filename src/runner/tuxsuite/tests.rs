@@ -17,6 +17,7 @@ use crate::domain::golden;
 use crate::domain::run::{BuildRequest, TestsRequest};
 use crate::domain::status::Status;
 use crate::ids::RunId;
+use crate::runner::Signatures;
 
 const P: &str = "/v1/groups/grp/projects/prj";
 
@@ -485,8 +486,9 @@ async fn the_key_is_asked_for_unless_the_operator_set_it() {
     let cases = golden::cases("wire/tuxsuite_signatures.json", "cases");
     let case = cases.iter().find(|case| case["verify"] == true).unwrap();
     let (body, line) = (golden::bytes(&case["body_base64"]), case["public_key"].as_str().unwrap());
-    let signed = Arrival { body: &body, signature: case["header"].as_str(), by_capability: false };
-    let unsigned = Arrival { signature: None, ..signed };
+    let signatures = Signatures { tuxsuite: case["header"].as_str(), ..Signatures::default() };
+    let signed = Arrival { body: &body, signatures, by_capability: false, now: now() };
+    let unsigned = Arrival { signatures: Signatures::default(), ..signed };
     let api = Fake::start().await;
     let tuxsuite = adapter(options(&api.url));
     assert_eq!(tuxsuite.refresh_key().await, Ok(()), "a community account has none");

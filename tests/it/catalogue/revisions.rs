@@ -52,6 +52,7 @@ on_both! {
                 name: "kim".into(),
                 sha256: hex::encode(sha2::Sha256::digest(secret)),
                 scope: testyard::config::Scope::Operate,
+                max_priority: 100,
             });
         })
         .await;

@@ -12,6 +12,7 @@ mod replicas;
 mod resources;
 mod results;
 mod units;
+mod what;
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -136,7 +136,7 @@ on_both! {
         let app = TestApp::start_with(db, |settings| {
             let sha256 = hex::encode(Sha256::digest("secret"));
             let scope = testyard::config::Scope::Operate;
-            settings.access.tokens.push(testyard::config::Token { name: "ci".to_owned(), sha256, scope });
+            settings.access.tokens.push(testyard::config::Token { name: "ci".to_owned(), sha256, scope, max_priority: 100 });
         })
         .await;
         let headers = [("content-type", "application/json"), ("authorization", "Bearer secret")];

@@ -121,11 +121,13 @@ on_both! {
         let deeds: Vec<_> = there.iter().map(|name| (Test, *name, Some(a_test(name)))).collect();
         revise(&db, &deeds).await;
         revise(&db, &[(Test, "d.t0000", None), (Resource, "d.t0001", Some(a_resource()))]).await;
-        let mut found = read!(db, conn => catalogue_item::get_many(conn, Test, &wanted));
+        let mut found = read!(db, conn => catalogue_item::get_many(conn, Test, &wanted, None));
         found.sort_by(|a, b| a.name.cmp(&b.name));
         assert_eq!(found.iter().map(|version| version.name.as_str()).collect::<Vec<_>>(), there[1..550]);
         assert!(found.iter().all(|version| version.document.0 == a_test(&version.name)));
-        assert_eq!(read!(db, conn => catalogue_item::get_many(conn, Test, &[] as &[String])), []);
+        let before = read!(db, conn => catalogue_item::get_many(conn, Test, &["d.t0000", "d.t0002"], Some(1)));
+        assert_eq!(before.len(), 2, "one was removed only later");
+        assert_eq!(read!(db, conn => catalogue_item::get_many(conn, Test, &[] as &[String], None)), []);
         let ended = there.clone();
         let mut tx = db.begin().await.unwrap();
         let ended = catalogue_item::end(&mut tx.conn(), Test, &ended, 2).await.unwrap();

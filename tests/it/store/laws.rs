@@ -7,6 +7,7 @@ use testyard::store::content::{Content, Place};
 use testyard::store::selection::{NewMask, NewMember};
 use testyard::store::{Db, Error, Result};
 
+use super::agent_lease::a_lease;
 use super::catalogue::revise;
 use super::selection::a_selection;
 use super::spec::a_spec;
@@ -119,6 +120,23 @@ const ILLEGAL: &[&str] = &[
     "UPDATE selection_spec SET selection_number = 0",
     "UPDATE selection_reason SET selection_number = 0",
     "UPDATE selection_spec SET reason_number = NULL",
+    // An agent stands in one way, and a token is used by somebody.
+    "UPDATE agent SET standing = 'asleep'",
+    "UPDATE agent SET protocol = 0",
+    "UPDATE agent SET name = NULL",
+    "UPDATE agent_token SET used_at = created_at",
+    "UPDATE agent_token SET agent_id = id, used_at = created_at",
+    // A lease is an agent's hold on a run, and what is over has an end.
+    "UPDATE lease SET state = 'gone', ended_at = granted_at",
+    "UPDATE lease SET state = 'lost'",
+    "UPDATE lease SET ended_at = granted_at",
+    "UPDATE lease SET cancel_reason = 'x'",
+    "UPDATE lease SET generation = 0",
+    "UPDATE lease SET log_first = -1",
+    "UPDATE lease SET run_id = id",
+    "UPDATE lease SET agent_id = id",
+    "UPDATE lease SET late_id = id",
+    "DELETE FROM agent",
 ];
 
 async fn a_row_of_each_kind(db: &Db) {
@@ -138,6 +156,7 @@ async fn a_row_of_each_kind(db: &Db) {
     let mask = NewMask { reason: &reason, cause_id: Some("aaaa0002") };
     let member = NewMember { spec_id: "aaaa0001", mask: Some(mask) };
     committed!(db, conn => testyard::store::selection::put(conn, &a_selection("smoke"), &[member]));
+    a_lease(db).await;
 }
 
 on_both! {

@@ -3,6 +3,9 @@
 //! Each file here tests the file of `src/store` of its name. [`coverage`] reads the source and fails when a function of
 //! the storage layer is called by none of them.
 
+mod agent;
+mod agent_lease;
+mod artifact;
 mod build;
 mod callback;
 mod canary;
@@ -16,10 +19,13 @@ mod db;
 mod delivery;
 mod error;
 mod event;
+mod execution;
 mod laws;
+mod log;
 mod migrate;
 mod provider;
 mod query;
+mod queue;
 mod result;
 mod run;
 mod selection;
@@ -46,7 +52,7 @@ use testyard::store::callback::NewCallback;
 use testyard::store::delivery::NewDelivery;
 use testyard::store::lease::Lease;
 use testyard::store::result::TestResult;
-use testyard::store::run::{NewRun, PlannedTest, Run};
+use testyard::store::run::{NewRun, PlannedTest, Run, Terms};
 use testyard::store::step::End;
 use testyard::store::submission::NewSubmission;
 use testyard::store::{self, Db};
@@ -143,6 +149,7 @@ pub(crate) fn run_of(build: &Build) -> NewRun {
         capability: format!("cap_{id}"),
         now: build.created_at,
         tests: Vec::new(),
+        terms: Terms::default(),
     }
 }
 
@@ -171,6 +178,7 @@ pub(crate) fn tests_of(build_ref: &str, names: &[&str], now: DateTime<Utc>) -> N
             .iter()
             .map(|name| PlannedTest { name: (*name).into(), identity: digest(&format!("{build_ref} {name}")) })
             .collect(),
+        terms: Terms::default(),
     }
 }
 

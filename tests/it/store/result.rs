@@ -86,6 +86,22 @@ on_both! {
         assert_eq!(committed!(db, conn => result::insert(conn, &[right])), 1);
     }
 
+    async fn a_result_tells_where_the_log_of_its_run_lies(db: TestDb) {
+        let db = db.open().await;
+        let run = running(&db, &tests_of("maestro:1", &["a"], at(0)), "U1").await;
+        let of_run = |id: &str, log_url: Option<&str>| TestResult {
+            source: ResultSource::Run,
+            run_id: Some(run),
+            log_url: log_url.map(str::to_owned),
+            ..a_result(id, at(0))
+        };
+        committed!(db, conn => result::insert(conn, &[of_run("riscv:1", None)]));
+        assert_eq!(read!(db, conn => result::log_url(conn, run)), None);
+        let other = TestResult { log_url: Some("https://files.example.org/x".into()), ..a_result("riscv:2", at(0)) };
+        committed!(db, conn => result::insert(conn, &[other, of_run("riscv:3", Some("https://files.example.org/1"))]));
+        assert_eq!(read!(db, conn => result::log_url(conn, run)).as_deref(), Some("https://files.example.org/1"));
+    }
+
     async fn a_listing_of_results_is_narrowed_by_each_filter(db: TestDb) {
         let db = db.open().await;
         let run = running(&db, &tests_of("riscv:b", &["t"], at(0)), "u").await;

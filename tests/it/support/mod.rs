@@ -7,11 +7,13 @@ pub(crate) mod fake_s3;
 pub(crate) mod fake_server;
 pub(crate) mod fake_sink;
 pub(crate) mod fake_tuxsuite;
+pub(crate) mod fake_yard;
 pub(crate) mod golden;
 pub(crate) mod outbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod runs;
+pub(crate) mod sse;
 
 /// A client for tests that speak to a server over the wire.
 #[expect(clippy::disallowed_methods, reason = "a test stands outside the service and obeys none of its outbound rules")]

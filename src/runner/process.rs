@@ -10,7 +10,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::Command;
 
 /// How many characters of a log are shown.
@@ -25,7 +25,9 @@ pub(super) struct Spec<'a> {
     pub(super) argv: &'a [String],
     pub(super) dir: &'a Path,
     /// The whole environment.
-    pub(super) env: &'a [(&'static str, OsString)],
+    pub(super) env: &'a [(OsString, OsString)],
+    /// What it reads on its standard input; it need not.
+    pub(super) input: &'a [u8],
     pub(super) timeout: Duration,
 }
 
@@ -149,6 +151,26 @@ impl Drop for Group {
 
 /// Runs a command to its end. Both streams go to `log` in the order of their coming, the standard output to `stdout` too.
 pub(super) async fn run(spec: &Spec<'_>, log: &mut Output, stdout: &mut Output) -> End {
+    let mut take = |from, bytes: &[u8]| {
+        log.push(bytes);
+        if from == Stream::Stdout {
+            stdout.push(bytes);
+        }
+    };
+    run_with(spec, &mut take).await
+}
+
+/// Which stream a program wrote to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
+}
+
+/// Runs a command to its end. What it writes goes to `take` in the order of its coming.
+pub(super) async fn run_with(spec: &Spec<'_>, take: &mut (dyn FnMut(Stream, &[u8]) + Send)) -> End {
     let Some((program, arguments)) = spec.argv.split_first() else {
         return End::NotStarted("there is no program".to_owned());
     };
@@ -158,7 +180,7 @@ pub(super) async fn run(spec: &Spec<'_>, log: &mut Output, stdout: &mut Output) 
         .current_dir(spec.dir)
         .env_clear()
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::null())
+        .stdin(if spec.input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -169,9 +191,11 @@ pub(super) async fn run(spec: &Spec<'_>, log: &mut Output, stdout: &mut Output) 
         Err(error) => return End::NotStarted(format!("{program}: {error}")),
     };
     let group = Group(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
-    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let whole = async {
-        let read = read_both(out, err, log, stdout);
+        let read = async {
+            tokio::join!(feed(input, spec.input), read_both(out, err, take));
+        };
         tokio::pin!(read);
         let status = tokio::select! {
             status = child.wait() => {
@@ -198,21 +222,24 @@ fn ended(status: ExitStatus) -> End {
     }
 }
 
+/// Writes what the program is to read. One that does not read it to the end does not want it.
+async fn feed(stream: Option<impl AsyncWrite + Unpin>, input: &[u8]) {
+    if let Some(mut stream) = stream {
+        let _ = stream.write_all(input).await;
+        let _ = stream.shutdown().await;
+    }
+}
+
 async fn read_both(
     mut out: Option<impl AsyncRead + Unpin>,
     mut err: Option<impl AsyncRead + Unpin>,
-    log: &mut Output,
-    stdout: &mut Output,
+    take: &mut (dyn FnMut(Stream, &[u8]) + Send),
 ) {
     let (mut from_out, mut from_err) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
     while out.is_some() || err.is_some() {
         tokio::select! {
-            read = some_of(&mut out, &mut from_out) => {
-                let bytes = from_out.get(..read).unwrap_or_default();
-                log.push(bytes);
-                stdout.push(bytes);
-            }
-            read = some_of(&mut err, &mut from_err) => log.push(from_err.get(..read).unwrap_or_default()),
+            read = some_of(&mut out, &mut from_out) => take(Stream::Stdout, from_out.get(..read).unwrap_or_default()),
+            read = some_of(&mut err, &mut from_err) => take(Stream::Stderr, from_err.get(..read).unwrap_or_default()),
         }
     }
 }
