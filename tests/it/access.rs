@@ -119,7 +119,7 @@ on_both! {
                 // A registration is read before its token is looked at.
                 let body = json!({"name": "lab", "version": "0", "protocol": 1});
                 let mut request = app.http.request(method.parse().unwrap(), format!("{}{}", app.base, filled(&path)));
-                request = request.header("testyard-agent-protocol", "1").json(&body);
+                request = request.header("testyard-agent-protocol", "1").header("content-type", "application/json").body(body.to_string());
                 if let Some(token) = token {
                     request = request.header(AUTHORIZATION, format!("Bearer {token}"));
                 }

@@ -11,7 +11,7 @@ use crate::domain::agent::{self, ArtifactLimits, Claim, Labels, LogLimits};
 use crate::domain::agent_lease::{Misfits, RUNNER, environment};
 use crate::domain::fault::Fault;
 use crate::domain::queue::Offer;
-use crate::ids::{AgentId, AgentLeaseId, RunId};
+use crate::ids::{AgentId, AgentLeaseId};
 use crate::store;
 use crate::store::Conn;
 use crate::store::agent::Agent;
@@ -20,17 +20,11 @@ use crate::store::agent_lease::{AgentLease, NewLease};
 /// How long an agent that waits sleeps at most: other processes ring no bell here.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How many runs are offered to an agent at once, for other agents may be taking the first of them at the same time.
-const OFFERED: usize = 32;
-
 /// How many runs are read at once.
 const STRETCH: i64 = 500;
 
 /// How many runs are looked at for an agent that fits none of them.
 const MOST_LOOKED_AT: i64 = 10_000;
-
-/// How often it is looked again at once when others took all that was offered.
-const TRIES: usize = 5;
 
 /// What came of asking for work.
 #[derive(Clone, Debug)]
@@ -92,36 +86,31 @@ enum Looked {
 /// Looks for work once. Whoever waits does so again and again: nothing is locked unless there is something.
 async fn look(app: &App, id: AgentId) -> Result<Looked> {
     let mut offered = Offered::default();
-    for _ in 0..TRIES {
-        let mut db = app.read().await?;
-        let conn = &mut db.conn();
-        let agent = store::agent::by_id(conn, id).await?.ok_or_else(|| not_found(&id.to_string()))?;
-        if store::agent_lease::held_by(conn, id).await?.is_none() {
-            may_have_work(&agent)?;
-            offered = offer(app, conn, &agent.labels).await?;
-            if offered.runs.is_empty() {
-                break;
-            }
-        }
-        drop(db);
-        if let Some(lease) = take(app, id).await? {
-            return Ok(Looked::Lease(Box::new(lease)));
+    let mut db = app.read().await?;
+    let conn = &mut db.conn();
+    let agent = store::agent::by_id(conn, id).await?.ok_or_else(|| not_found("of this token"))?;
+    if store::agent_lease::held_by(conn, id).await?.is_none() {
+        may_have_work(&agent)?;
+        offered = offer(app, conn, &agent.labels).await?;
+        if !offered.fits {
+            return Ok(Looked::Nothing(offered.misfits));
         }
     }
-    Ok(Looked::Nothing(offered.misfits))
+    drop(db);
+    // What fits may have been given to another meanwhile, or wait for a slot: then it is not this one's turn.
+    Ok(take(app, id).await?.map_or(Looked::Nothing(offered.misfits), |lease| Looked::Lease(Box::new(lease))))
 }
 
-/// What an agent is offered.
+/// What waits, as far as an agent goes.
 #[derive(Debug, Default)]
 struct Offered {
-    /// Runs that it fits, in the order in which it is their turn.
-    runs: Vec<RunId>,
+    /// Whether it fits any of it.
+    fits: bool,
     /// What others that wait require.
     misfits: Misfits,
 }
 
-/// The runs that an agent of these labels could be given. Whose turn it is among them is the queue's to say, once something is
-/// to be given.
+/// Whether an agent of these labels could be given anything. Whose turn it is among what fits is the queue's to say.
 async fn offer(app: &App, conn: &mut Conn<'_>, labels: &Labels) -> Result<Offered> {
     let mut offered = Offered::default();
     let now = app.now();
@@ -129,11 +118,9 @@ async fn offer(app: &App, conn: &mut Conn<'_>, labels: &Labels) -> Result<Offere
     while read < MOST_LOOKED_AT {
         let some = store::agent_lease::planned(conn, RUNNER, now, (STRETCH, read)).await?;
         let is_last = i64::try_from(some.len()).unwrap_or(STRETCH) < STRETCH;
-        for (run, required) in some {
+        for (_, required) in some {
             if offered.misfits.fits(labels, required.as_deref()) {
-                offered.runs.push(run);
-            }
-            if offered.runs.len() == OFFERED {
+                offered.fits = true;
                 return Ok(offered);
             }
         }

@@ -68,7 +68,12 @@ pub(super) async fn lose(
         && run.attempt < i64::from(agents.max_attempts)
         && lease.canceled_at.is_none()
         && run.stop_asked_at.is_none();
-    if end_run(app, conn, &run, &why, now).await? && is_again {
+    // Whoever runs a session decides on its own what is run again.
+    let is_of_execution = match run.terms.session_id {
+        Some(session) => store::execution::get(conn, session).await?.is_some(),
+        None => false,
+    };
+    if end_run(app, conn, &run, &why, now).await? && is_again && !is_of_execution {
         plan_next(conn, &run, now).await?;
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Lab, plan, plan_for, problem};
+use super::{Lab, exited, plan, plan_for, problem};
 use crate::support::app::{Answered, TestApp};
 use crate::support::db::TestDb;
 use crate::support::on_both;
@@ -22,7 +22,8 @@ fn waiting(lab: &Lab<'_>) -> tokio::task::JoinHandle<(Answered, Duration)> {
         .post(format!("{}/api/v1/agents/claim", lab.app.base))
         .header("authorization", format!("Bearer {}", lab.token))
         .header("testyard-agent-protocol", "1")
-        .json(&json!({"wait_s": LONG_S}));
+        .header("content-type", "application/json")
+        .body(json!({"wait_s": LONG_S}).to_string());
     tokio::spawn(async move {
         let begun = Instant::now();
         (Answered::of(request.send().await.expect("an answer")).await, begun.elapsed())
@@ -116,7 +117,7 @@ on_both! {
             let lease = answered.expect(200).json();
             assert_eq!(lease["run"], json!(run));
             assert!(took < Duration::from_secs(LONG_S / 2), "{took:?}");
-            lab.report(&lease, json!([super::exited("a", 0)])).await.expect(200);
+            lab.report(&lease, json!([exited("a", 0)])).await.expect(200);
         }
     }
 
