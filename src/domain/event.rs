@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::domain::execution::ExecutionState;
+
 /// A run was planned.
 pub const RUN_PLANNED: &str = "run.planned";
 /// The runner took a run, and gave it its uid.
@@ -25,6 +27,36 @@ pub const SESSION_REMOVED: &str = "session.removed";
 pub const DELIVERY_DELIVERED: &str = "delivery.delivered";
 /// An object cannot be delivered as things are.
 pub const DELIVERY_DEAD: &str = "delivery.dead";
+
+/// An agent registered.
+pub const AGENT_REGISTERED: &str = "agent.registered";
+/// An agent gets no more work.
+pub const AGENT_DRAINED: &str = "agent.drained";
+/// An agent gets work again.
+pub const AGENT_RESUMED: &str = "agent.resumed";
+/// An agent was removed.
+pub const AGENT_REMOVED: &str = "agent.removed";
+/// A run was put into an agent's hands.
+pub const LEASE_GRANTED: &str = "lease.granted";
+/// An agent reported what came of a run in its hands.
+pub const LEASE_ENDED: &str = "lease.ended";
+/// An agent that had a run in its hands was not heard of for too long, or was removed.
+pub const LEASE_LOST: &str = "lease.lost";
+/// An agent gave a run back without having begun it.
+pub const LEASE_RELEASED: &str = "lease.released";
+
+/// The kind of event that tells that an execution is in this state now.
+#[must_use]
+pub fn execution(state: ExecutionState) -> &'static str {
+    match state {
+        ExecutionState::Waiting => "execution.waiting",
+        ExecutionState::Running => "execution.running",
+        ExecutionState::Paused => "execution.paused",
+        ExecutionState::Finished => "execution.finished",
+        ExecutionState::Canceled => "execution.canceled",
+        ExecutionState::Missed => "execution.missed",
+    }
+}
 
 /// The longest kind, in bytes.
 const MAX_KIND: usize = 80;

@@ -19,7 +19,7 @@ fn about_run(number: u128) -> NewEvent {
 
 /// What stands behind a place. Tests beside this one hold transactions open that hold the feed up: what is committed is
 /// read in the end.
-async fn behind(db: &Db, filter: &Filter, after: Option<Place>, at_least: usize) -> Vec<Event> {
+pub(super) async fn behind(db: &Db, filter: &Filter, after: Option<Place>, at_least: usize) -> Vec<Event> {
     loop {
         let (events, more) = read!(db, conn => event::page(conn, filter, &Stretch { limit: 1_000, after }));
         assert!(!more);
