@@ -87,7 +87,9 @@ fn secret_names(kind: &str, runner: &str, secrets: &std::collections::BTreeMap<S
 fn http(runner: &HttpRunner, found: &mut Findings) {
     let name = &runner.name;
     if let Err(faults) = runner.plan() {
-        faults.into_iter().for_each(|fault| found.problem(fault));
+        for fault in faults {
+            found.problem(fault);
+        }
     }
     found.problem_if(
         runner.max_answer_bytes == 0,

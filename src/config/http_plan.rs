@@ -104,7 +104,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, place: &str, what: &str) {
-        self.faults.push(format!("runners.http: `{}`: {place}: {what}", self.runner.name));
+        let fault = format!("runners.http: `{}`: {place}: {what}", self.runner.name);
+        // What holds for all requests is read with each.
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
     }
 
     fn template(&mut self, place: &str, text: &str, form: Form, uid: bool) -> Option<Template> {
@@ -168,11 +172,7 @@ impl Reader<'_> {
         match Pointer::parse(text?) {
             Ok(pointer) => Some(pointer),
             Err(error) => {
-                let fault = format!("runners.http: `{}`: {place}.{name}: {error}", self.runner.name);
-                // The runner's own answer is read for each request.
-                if !self.faults.contains(&fault) {
-                    self.faults.push(fault);
-                }
+                self.fault(&format!("{place}.{name}"), &error.to_string());
                 None
             }
         }

@@ -133,6 +133,22 @@ fn every_name_in_the_environment_sets_its_setting() {
                     r#"[{"name":"x","trees":["/t"],"build":[["make"]]}]"#,
                     r#"[{"build":[["make"]],"compiler":[],"max_output_bytes":1048576,"name":"x","test":[],"timeout_s":3600,"trees":["/t"]}]"#,
                 ),
+                ("runners.http", _) => (
+                    r#"[{"name":"lab","kinds":["tests"],"submit":{"url":"https://h/a"},"poll":{"url":"https://h/b"}}]"#,
+                    concat!(
+                        r#"[{"answer":{"build":{}},"callback":{"secrets":[]},"headers":{},"idempotent":false,"#,
+                        r#""kinds":["tests"],"max_answer_bytes":8388608,"name":"lab","phases":{},"#,
+                        r#""poll":{"headers":{},"url":"https://h/b"},"secrets":{},"sign_with":[],"statuses":{},"#,
+                        r#""submit":{"headers":{},"url":"https://h/a"},"timeout_s":30}]"#
+                    ),
+                ),
+                ("runners.subprocess", _) => (
+                    r#"[{"name":"bench","kinds":["tests"],"argv":["x"]}]"#,
+                    concat!(
+                        r#"[{"argv":["x"],"environment":{},"idempotent":false,"kinds":["tests"],"#,
+                        r#""max_answer_bytes":8388608,"max_jobs":4,"name":"bench","secrets":{},"timeout_s":30}]"#
+                    ),
+                ),
                 ("kcidb.trees", _) => (r#"{"https://g/x":"next"}"#, r#"{"https://g/x":"next"}"#),
                 (path, Text) if path.ends_with("_url") => ("https://h/x", "\"https://h/x\""),
                 (_, SubmitUrl) => ("https://h/x", "\"https://h/x\""),

@@ -116,23 +116,23 @@ async fn a_program_that_takes_too_long_is_killed_with_all_that_it_started() {
 
 #[tokio::test]
 async fn answers_tell_of_the_job_that_was_asked_about() {
-    let seven = job(Some("7"));
+    let about = job(Some("7"));
     let poll =
         sh("echo '{\"phase\": \"finished\", \"verdict\": \"FAIL\"}'; echo '{\"test\": \"a\", \"status\": \"FAIL\"}'");
-    let seen = poll.poll(&seven).await.unwrap();
+    let seen = poll.poll(&about).await.unwrap();
     assert_eq!(
         (seen.uid.as_str(), seen.phase, seen.verdict, seen.tests.len()),
         ("7", Phase::Finished, Some(Status::Fail), 1)
     );
-    let other = sh("echo '{\"uid\": \"8\", \"phase\": \"running\"}'").poll(&seven).await.unwrap_err();
+    let other = sh("echo '{\"uid\": \"8\", \"phase\": \"running\"}'").poll(&about).await.unwrap_err();
     assert!(matches!(other, RunnerError::Unclear(_)) && other.to_string().contains("told of 8"), "{other}");
-    assert!(matches!(sh("echo '{\"uid\": null}'").poll(&seven).await, Err(RunnerError::Unknown(_))));
-    assert_eq!(sh("echo '{\"uid\": null}'").find(&seven).await, Ok(None));
-    assert!(matches!(sh("true").find(&seven).await, Err(RunnerError::Unclear(_))), "silence is no answer");
-    assert_eq!(sh("true").cancel(&seven).await, Ok(()));
-    assert_eq!(sh("true").collect(&seven, &seen).await, Ok(Collected::default()));
+    assert!(matches!(sh("echo '{\"uid\": null}'").poll(&about).await, Err(RunnerError::Unknown(_))));
+    assert_eq!(sh("echo '{\"uid\": null}'").find(&about).await, Ok(None));
+    assert!(matches!(sh("true").find(&about).await, Err(RunnerError::Unclear(_))), "silence is no answer");
+    assert_eq!(sh("true").cancel(&about).await, Ok(()));
+    assert_eq!(sh("true").collect(&about, &seen).await, Ok(Collected::default()));
     let told = sh("echo '{\"test\": \"boot\", \"status\": \"PASS\"}'; echo '{\"log_excerpt\": \"Linux\"}'");
-    let told = told.collect(&seven, &seen).await.unwrap();
+    let told = told.collect(&about, &seen).await.unwrap();
     assert_eq!((told.boot.unwrap().status, told.log_excerpt.as_deref()), (Status::Pass, Some("Linux")));
 }
 

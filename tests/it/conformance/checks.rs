@@ -156,7 +156,7 @@ pub(super) async fn a_canceled_run_is_stopped_there(bench: &Bench<impl Lab>) {
 
 pub(super) async fn results_of_every_status_arrive<L: Lab>(bench: &Bench<L>) {
     let named: Vec<(String, Status)> =
-        L::STATUSES.iter().map(|status| (format!("t-{}", status.to_string().to_lowercase()), *status)).collect();
+        L::STATUSES.iter().map(|status| (status.to_string().to_lowercase(), *status)).collect();
     let results: Vec<(&str, Status)> = named.iter().map(|(name, status)| (name.as_str(), *status)).collect();
     let mut planned: Vec<&str> = results.iter().map(|(name, _)| *name).collect();
     planned.push("unheard");

@@ -82,9 +82,9 @@ on_both! {
         let app = TestApp::start(db).await;
         let path = network(&app, &["net::link"]).await;
         let resume = async || app.post_empty(&format!("{path}/resume")).await.expect(200);
-        assert_eq!(resume().await.json(), json!({"job": null, "outcome": null, "was_recorded": false}));
+        assert_eq!(resume().await.json(), json!({"job": null, "outcome": null, "was_recorded": false, "execution": null}));
         app.post_empty(&format!("{path}/jobs/net::link/begin")).await.expect(200);
-        assert_eq!(resume().await.json(), json!({"job": "net::link", "outcome": "crash", "was_recorded": false}));
+        assert_eq!(resume().await.json(), json!({"job": "net::link", "outcome": "crash", "was_recorded": false, "execution": null}));
         assert_eq!(app.show(&format!("{path}/jobs/net::link")).await["outcome"], "crash");
     }
 

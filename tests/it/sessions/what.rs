@@ -220,14 +220,13 @@ on_both! {
         let app = TestApp::start(db).await;
         with_specs(&app).await;
         let path = make(&app, &json!({"what": {"selection": "nightly"}})).await;
-        pass(&app, &path, "spec::setup").await;
-        report(&app, &path, "spec::build", &json!({"outcome": "fail", "return_code": 3, "comments": "no disk"})).await;
-        let known = app.items(&format!("{SPECS}/{}/history", id('b'))).await;
+        report(&app, &path, "spec::setup", &json!({"outcome": "fail", "return_code": 3, "comments": "no disk"})).await;
+        let known = app.items(&format!("{SPECS}/{}/history", id('a'))).await;
         assert_eq!(known.len(), 1);
         assert_eq!((&known[0]["status"]["status"], &known[0]["status"]["reason"]), (&json!("FAILED"), &json!("no disk")));
         let failed = json!({"rules": [{"type": "history", "want": "failed"}]});
         send(&app, Method::PUT, &format!("{SELECTIONS}/again"), &failed).await.expect(201);
         let again = make(&app, &json!({"what": {"selection": "again"}})).await;
-        assert_eq!(texts(&app.show(&format!("{again}/desired")).await["jobs"]), ["spec::build"]);
+        assert_eq!(texts(&app.show(&format!("{again}/desired")).await["jobs"]), ["spec::setup"]);
     }
 }
