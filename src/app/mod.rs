@@ -14,6 +14,7 @@ pub mod condition;
 pub mod content;
 pub mod delivery;
 pub mod error;
+pub mod event;
 pub mod execution;
 pub mod log;
 pub mod progress;
@@ -225,6 +226,16 @@ pub fn cut(text: &str, most: usize) -> String {
     cut
 }
 
+/// The path of an address, of these parts: what cannot stand in one is percent-encoded.
+#[must_use]
+pub fn path_of(parts: &[&str]) -> String {
+    let mut url = url::Url::parse("http://localhost/").ok();
+    if let Some(mut segments) = url.as_mut().and_then(|url| url.path_segments_mut().ok()) {
+        segments.pop_if_empty().extend(parts);
+    }
+    url.map(|url| url.path().to_owned()).unwrap_or_default()
+}
+
 /// Whether a NUL, which PostgreSQL keeps in no text, stands in any text or name. What was parsed lies at most 128 deep in
 /// itself.
 #[must_use]
@@ -234,5 +245,15 @@ pub fn holds_nul(value: &Value) -> bool {
         Value::Array(values) => values.iter().any(holds_nul),
         Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_percent_encoded() {
+        assert_eq!(path_of(&["api", "v1", "a b/c::ä?"]), "/api/v1/a%20b%2Fc::%C3%A4%3F");
     }
 }

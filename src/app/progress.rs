@@ -2,12 +2,16 @@
 //! run's end, its results and their deliveries.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
 use crate::app::report::{self, Report};
 use crate::app::{App, seconds};
 use crate::domain::conclusion::{self, Conclusion};
+use crate::domain::event::{BUILD_FINISHED, RUN_ACCEPTED, RUN_CANCELED, RUN_FINISHED, RUN_STARTED};
+use crate::domain::kcidb::id;
 use crate::domain::observation::{Observation, Phase};
 use crate::domain::run::{RunKind, RunState};
+use crate::store::event::NewEvent;
 use crate::store::run::Run;
 use crate::store::step::End;
 use crate::store::{self, Conn};
@@ -56,10 +60,17 @@ pub async fn observe(
     if observation.phase != Phase::Finished {
         if run.uid.is_none() {
             let (poll, deadline) = first_dates(app, now);
-            store::step::accepted(conn, run.id, &observation.uid, now, poll, deadline).await?;
+            if store::step::accepted(conn, run.id, &observation.uid, now, poll, deadline).await? {
+                tell_accepted(app, conn, run, &observation.uid, now).await?;
+            }
         }
         if observation.phase == Phase::Running {
-            store::step::started(conn, run.id, observation.started_at.unwrap_or(now)).await?;
+            let at = observation.started_at.unwrap_or(now);
+            if store::step::started(conn, run.id, at).await? {
+                let document = json!({"runner": run.runner, "started_at": at});
+                let told = about(app, run, Some(&observation.uid), NewEvent::new(RUN_STARTED, now, document));
+                store::event::record(conn, &[told]).await?;
+            }
         }
         return Ok(Progress::Running);
     }
@@ -141,26 +152,71 @@ pub async fn close(
         now,
         stop_due_at: may_run.then_some(now),
     };
-    let ended = store::step::end(conn, run.id, &end).await?;
-    if let Some(session) = run.terms.session_id.filter(|_| ended) {
+    if !store::step::end(conn, run.id, &end).await? {
+        return Ok(None);
+    }
+    if let Some(session) = run.terms.session_id {
         store::run::conclude(conn, run.id, &conclusion.tests).await?;
         store::execution::wake(conn, session, now).await?;
     }
-    if let Some(build) = run.build_id.filter(|_| ended) {
+    if let Some(build) = run.build_id {
         store::execution::wake_of_build(conn, build, now).await?;
     }
-    if ended {
-        store::log::end(conn, run.id).await?;
-    }
-    Ok(ended.then(|| report::of_run(app, run, conclusion, ending, now)))
+    store::log::end(conn, run.id).await?;
+    let mut report = report::of_run(app, run, conclusion, ending, now);
+    report.events.extend(ended(app, run, conclusion, ending, now));
+    Ok(Some(report))
 }
 
-/// Stores results and enqueues their deliveries.
+/// That a run is over, and what came of the build if it was one.
+fn ended(app: &App, run: &Run, conclusion: &Conclusion, ending: &Ending<'_>, now: DateTime<Utc>) -> Vec<NewEvent> {
+    let kind = if ending.state == RunState::Canceled { RUN_CANCELED } else { RUN_FINISHED };
+    let uid = report::uid(run, ending.observation.or(run.observation.as_deref()));
+    let document = json!({
+        "kind": run.kind,
+        "runner": run.runner,
+        "attempt": run.attempt,
+        "status": conclusion.status,
+        "reason": conclusion.reason,
+    });
+    let mut events = vec![about(app, run, Some(&uid), NewEvent::new(kind, now, document))];
+    if run.kind == RunKind::Build {
+        let document = json!({"build": run.build_id, "status": conclusion.status, "reason": conclusion.reason});
+        events.push(about(app, run, Some(&uid), NewEvent::new(BUILD_FINISHED, now, document)));
+    }
+    events
+}
+
+/// Tells that a runner took a run, under this uid.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn tell_accepted(
+    app: &App,
+    conn: &mut Conn<'_>,
+    run: &Run,
+    uid: &str,
+    now: DateTime<Utc>,
+) -> store::Result<()> {
+    let document = json!({"runner": run.runner, "uid": uid});
+    store::event::record(conn, &[about(app, run, Some(uid), NewEvent::new(RUN_ACCEPTED, now, document))]).await
+}
+
+/// Something that happened to a run: with the build that it builds, once that has a name, or that it tests.
+fn about(app: &App, run: &Run, uid: Option<&str>, event: NewEvent) -> NewEvent {
+    let build_ref = match run.kind {
+        RunKind::Build => uid.map(|uid| id::build_id(&app.origin, uid)),
+        _ => run.build_ref.clone(),
+    };
+    NewEvent { run_id: Some(run.id), session_id: run.terms.session_id, build_ref, ..event }
+}
+
+/// Stores results, enqueues their deliveries and tells what happened.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn keep(conn: &mut Conn<'_>, report: &Report) -> store::Result<()> {
     store::result::insert(conn, &report.results).await?;
     store::delivery::enqueue(conn, &report.deliveries).await?;
-    Ok(())
+    store::event::record(conn, &report.events).await
 }

@@ -20,6 +20,7 @@ use crate::domain::run::{BuildRequest, RunRequest};
 use crate::domain::status::Status;
 use crate::ids::{DeliveryId, ResultId, RunId};
 use crate::store::delivery::NewDelivery;
+use crate::store::event::NewEvent;
 use crate::store::result::TestResult;
 use crate::store::run::Run;
 
@@ -33,6 +34,18 @@ pub struct Report {
     pub results: Vec<TestResult>,
     /// Objects to deliver.
     pub deliveries: Vec<NewDelivery>,
+    /// What happened.
+    pub events: Vec<NewEvent>,
+}
+
+impl Report {
+    /// Adds another.
+    pub fn extend(&mut self, other: Self) {
+        let Self { results, deliveries, events } = other;
+        self.results.extend(results);
+        self.deliveries.extend(deliveries);
+        self.events.extend(events);
+    }
 }
 
 /// What a run's end leaves to store.
@@ -56,7 +69,7 @@ pub fn of_run(app: &App, run: &Run, conclusion: &Conclusion, ending: &Ending<'_>
 }
 
 /// The runner's id of a run, or our own where the runner never gave one.
-fn uid(run: &Run, observation: Option<&Observation>) -> String {
+pub(super) fn uid(run: &Run, observation: Option<&Observation>) -> String {
     observation
         .map(|observation| observation.uid.clone())
         .or_else(|| run.uid.clone())
@@ -129,6 +142,7 @@ fn of_build(
     let outbox = Outbox { run_id: Some(run.id), now };
     Report {
         results: Vec::new(),
+        events: Vec::new(),
         deliveries: vec![
             outbox.delivery(ObjectKind::Checkout, &checkout.id, &checkout),
             outbox.delivery(ObjectKind::Build, &build.id, &build),
@@ -247,6 +261,7 @@ pub fn of_tests(app: &App, facts: &Facts, tests: &[(String, TestOutcome)], now: 
     }
     let outbox = Outbox { run_id: facts.run_id, now };
     Report {
+        events: Vec::new(),
         deliveries: rows
             .iter()
             .map(|row| outbox.delivery(ObjectKind::Test, &row.kcidb_id, &row.object(app, facts)))

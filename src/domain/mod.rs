@@ -15,6 +15,7 @@ pub mod conclusion;
 pub mod definition;
 pub mod delivery;
 pub mod digest;
+pub mod event;
 pub mod execution;
 pub mod fault;
 pub mod glob;

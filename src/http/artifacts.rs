@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::app::{App, artifact, content};
+use crate::app::{App, artifact, content, path_of};
 use crate::domain::digest::Digest;
 use crate::http::builds::read_id;
 use crate::http::condition::{entity_tag, unchanged};
-use crate::http::params::{Listing, Params, Path, path_of};
+use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::http::ranges::{self, Part};
 use crate::ids::RunId;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::app::App;
 use crate::http::problem::{Code, Problem};
-use crate::http::sessions::events::MAX_WAIT_S;
+use crate::http::stream::MAX_WAIT_S;
 
 /// Why a request failed, for the log alone.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ fn longest(app: &App, route: Option<&str>) -> u64 {
     let of_catalogue =
         route.strip_prefix("catalog").is_some_and(|rest| TRANSFERS.iter().any(|end| rest.ends_with(end)));
     // It may be told to wait before it answers.
-    if route == "sessions/{id}/events" {
+    if ["events", "runs/{id}/events", "sessions/{id}/events"].contains(&route) {
         return app.settings.server.request_timeout_s.saturating_add(MAX_WAIT_S);
     }
     if route == "leases/{id}/artifacts/{job}/{*path}" {

@@ -12,6 +12,7 @@ pub mod callbacks;
 pub mod catalogue;
 pub mod condition;
 pub mod deliveries;
+pub mod events;
 pub mod health;
 pub mod leases;
 pub mod log;
@@ -29,7 +30,9 @@ pub mod runs;
 pub mod selections;
 pub mod sessions;
 pub mod specs;
+mod stream;
 pub mod submissions;
+mod unit_fields;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::HeaderValue;
@@ -131,6 +134,8 @@ fn reading() -> OpenApiRouter<App> {
         .routes(routes!(providers::list_provider_units))
         .routes(routes!(sessions::events::list_session_events))
         .routes(routes!(sessions::shared::get_shared_value))
+        .routes(routes!(events::list_events))
+        .routes(routes!(events::list_run_events))
         .routes(routes!(agents::list_agents))
         .routes(routes!(agents::get_agent))
         .routes(routes!(leases::list_leases))

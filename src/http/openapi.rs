@@ -100,6 +100,7 @@ documented!(
         (name = "sessions", description = "Which jobs are wanted, which can run, what holds the others up, and what came of them"),
         (name = "selections", description = "Which specs are selected under a tag, and why the others are not"),
         (name = "providers", description = "Units that sessions are made of, kept under a name"),
+        (name = "events", description = "What happened, in one order"),
         (name = "intake", description = "The KCIDB door in"),
         (name = "health", description = "The service itself"),
     ),

@@ -34,16 +34,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-/// The path of an address, of these parts: what cannot stand in one is percent-encoded.
-#[must_use]
-pub fn path_of(parts: &[&str]) -> String {
-    let mut url = url::Url::parse("http://localhost/").ok();
-    if let Some(mut segments) = url.as_mut().and_then(|url| url.path_segments_mut().ok()) {
-        segments.pop_if_empty().extend(parts);
-    }
-    url.map(|url| url.path().to_owned()).unwrap_or_default()
-}
-
 /// The fields of a query string, in their order.
 #[derive(Debug)]
 pub struct Params(Vec<(String, String)>);
@@ -201,11 +191,6 @@ mod tests {
         assert!(known.one::<u8>("n").is_err());
         assert_eq!(known.one::<u8>("limit").unwrap(), Some(7));
         assert!(params(&[("n", "x")]).all::<u8>("n").is_err());
-    }
-
-    #[test]
-    fn paths_are_percent_encoded() {
-        assert_eq!(path_of(&["api", "v1", "a b/c::ä?"]), "/api/v1/a%20b%2Fc::%C3%A4%3F");
     }
 
     #[test]

@@ -14,13 +14,13 @@ use utoipa::ToSchema;
 
 use crate::app::session::provider::{self, Put};
 use crate::app::session::source::{Doubt, Doubts};
-use crate::app::{App, AppError, cut};
+use crate::app::{App, AppError, cut, path_of};
 use crate::domain::unit::check::{Flaw, Severity};
 use crate::domain::unit::pxu;
 use crate::http::accept::prefers;
 use crate::http::catalogue::Author;
 use crate::http::condition::{etag, only_if, unchanged};
-use crate::http::params::{Listing, Params, Path, path_of};
+use crate::http::params::{Listing, Params, Path};
 use crate::http::problem::{Code, Problem, ProblemBody, Result};
 use crate::http::specs::documents;
 use crate::store::provider::{Provider, ProviderUnit};

@@ -2,14 +2,17 @@
 //! [`agent_lease`](crate::store::agent_lease).
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::agent::Labels;
 use crate::domain::agent_lease::Standing;
+use crate::domain::event::AGENT_REGISTERED;
 use crate::ids::AgentId;
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::event::{self, NewEvent};
 use crate::store::page::Stretch;
 use crate::store::query::FOR_UPDATE;
 
@@ -151,7 +154,7 @@ pub struct NewAgent<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Stores an agent.
+/// Stores an agent, and tells it as an event.
 ///
 /// # Errors
 /// [`crate::store::Error::Conflict`] if there is one of its name; otherwise if the database refuses.
@@ -171,7 +174,8 @@ pub async fn insert(conn: &mut Conn<'_>, agent: &NewAgent<'_>) -> Result<()> {
     .bind(agent.now)
     .execute()
     .await?;
-    Ok(())
+    let document = json!({"agent": agent.name, "labels": agent.labels, "version": agent.version, "by": agent.by});
+    event::record(conn, &[NewEvent::new(AGENT_REGISTERED, agent.now, document)]).await
 }
 
 /// Gives an agent that has not asked for work yet another token, as it registers once more. False if it has.

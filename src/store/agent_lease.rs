@@ -3,13 +3,16 @@
 //! Who changes a lease locks it before its run, and its agent before both.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::types::Json;
 
 use crate::domain::agent::Labels;
 use crate::domain::agent_lease::LeaseState;
-use crate::ids::{AgentId, AgentLeaseId, CallbackId, RunId};
+use crate::domain::event::{LEASE_ENDED, LEASE_GRANTED, LEASE_LOST, LEASE_RELEASED, RUN_ACCEPTED};
+use crate::ids::{AgentId, AgentLeaseId, CallbackId, RunId, SessionId};
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::event::{self, NewEvent};
 use crate::store::page::Page;
 use crate::store::query::FOR_UPDATE;
 
@@ -112,28 +115,36 @@ pub struct NewLease {
     pub now: DateTime<Utc>,
 }
 
-/// Puts a planned run into an agent's hands: it runs, and its uid is the lease's id. False if it is not planned any more,
+/// Puts a planned run into an agent's hands, and tells it as events: it runs, and its uid is the lease's id. False if it is not planned any more,
 /// or may not start.
 ///
 /// # Errors
 /// If the database refuses; [`crate::store::Error::Conflict`] if the agent has another run in its hands.
 pub async fn grant(conn: &mut Conn<'_>, lease: &NewLease) -> Result<bool> {
-    let granted = conn
+    let granted: Option<(String, i64, Option<SessionId>, Option<String>)> = conn
         .query(
             "UPDATE run SET state = 'running', uid = $1, asked_at = $2, accepted_at = $2, due_at = $3, deadline_at = $4,
                 waiting = NULL, lease_holder = NULL, lease_until = NULL
-             WHERE id = $5 AND state = 'planned' AND held IS NULL",
+             WHERE id = $5 AND state = 'planned' AND held IS NULL
+             RETURNING runner, attempt, session_id, build_ref",
         )
         .bind(lease.id.to_string())
         .bind(lease.now)
         .bind(lease.poll_at)
         .bind(lease.deadline_at)
         .bind(lease.run)
-        .execute_one()
+        .fetch_optional()
         .await?;
-    if !granted {
-        return Ok(false);
-    }
+    let Some((runner, generation, session_id, build_ref)) = granted else { return Ok(false) };
+    let told = |kind, document| NewEvent {
+        run_id: Some(lease.run),
+        session_id,
+        build_ref: build_ref.clone(),
+        ..NewEvent::new(kind, lease.now, document)
+    };
+    let granted = json!({"lease": lease.id, "agent": lease.agent, "generation": generation});
+    let accepted = json!({"runner": runner, "uid": lease.id});
+    event::record(conn, &[told(LEASE_GRANTED, granted), told(RUN_ACCEPTED, accepted)]).await?;
     conn.query(
         "INSERT INTO lease (id, run_id, agent_id, generation, state, granted_at, expires_at, seen_at, log_first)
          SELECT $1, id, $2, attempt, 'held', $3, $4, $3, $5 FROM run WHERE id = $6",
@@ -262,19 +273,32 @@ pub struct LeaseEnd<'a> {
     pub now: DateTime<Utc>,
 }
 
-/// Ends a lease. False if it was over already.
+/// Ends a lease, and tells it as an event. False if it was over already.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn end(conn: &mut Conn<'_>, id: AgentLeaseId, end: LeaseEnd<'_>) -> Result<bool> {
-    conn.query("UPDATE lease SET state = $1, reason = $2, digest = $3, ended_at = $4 WHERE id = $5 AND state = 'held'")
+    let ended: Option<(RunId, AgentId, i64)> = conn
+        .query(
+            "UPDATE lease SET state = $1, reason = $2, digest = $3, ended_at = $4 WHERE id = $5 AND state = 'held'
+             RETURNING run_id, agent_id, generation",
+        )
         .bind(end.state)
         .bind(end.reason)
         .bind(end.digest.map(<[u8; 32]>::as_slice))
         .bind(end.now)
         .bind(id)
-        .execute_one()
-        .await
+        .fetch_optional()
+        .await?;
+    let Some((run, agent, generation)) = ended else { return Ok(false) };
+    let kind = match end.state {
+        LeaseState::Lost => LEASE_LOST,
+        LeaseState::Released => LEASE_RELEASED,
+        LeaseState::Held | LeaseState::Ended => LEASE_ENDED,
+    };
+    let document = json!({"lease": id, "agent": agent, "generation": generation, "reason": end.reason});
+    event::record(conn, &[NewEvent { run_id: Some(run), ..NewEvent::new(kind, end.now, document) }]).await?;
+    Ok(true)
 }
 
 /// Notes where results are kept that came too late; the first ones that did stay named.

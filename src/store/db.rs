@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::store::error::{Error, Result};
+use crate::store::event;
 
 static SQLITE_MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -120,6 +121,8 @@ impl Db {
                 .connect_with(options)
                 .await?;
             POSTGRES_MIGRATIONS.run(&pool).await?;
+            let mut connection = pool.acquire().await?;
+            event::go_on(&mut Conn::Postgres(&mut connection)).await?;
             Ok(Self(Pool::Postgres(pool)))
         } else {
             Err(Error::Url)

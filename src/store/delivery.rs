@@ -3,17 +3,19 @@
 use std::borrow::Borrow;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::types::Json;
 
 use crate::domain::delivery::{DeadCause, DeliveryState};
+use crate::domain::event::{DELIVERY_DEAD, DELIVERY_DELIVERED};
 use crate::domain::kcidb::object::ObjectKind;
 use crate::ids::{DeliveryId, RunId, WorkerId};
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::event::{self, NewEvent};
 use crate::store::lease::Lease;
 use crate::store::page::Page;
-use crate::store::query::{Insert, SKIP_LOCKED};
+use crate::store::query::{Insert, Query, SKIP_LOCKED};
 
 /// A delivery as stored.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -85,7 +87,46 @@ pub struct NewDelivery {
     pub now: DateTime<Utc>,
 }
 
-/// Enqueues objects, in the caller's transaction. An object of an id that was enqueued before is left out: KCIDB keeps
+/// A delivery of which nothing more is to come, as far as it is told.
+#[derive(Debug, sqlx::FromRow)]
+struct Settled {
+    id: DeliveryId,
+    sink: String,
+    object_kind: ObjectKind,
+    object_id: String,
+    run_id: Option<RunId>,
+    state: DeliveryState,
+    dead_cause: Option<DeadCause>,
+    reason: Option<String>,
+}
+
+macro_rules! settled {
+    () => {
+        " RETURNING id, sink, object_kind, object_id, run_id, state, dead_cause, reason"
+    };
+}
+
+impl Settled {
+    /// That it was delivered, or that it is dead; `None` while it is neither.
+    fn told(self, now: DateTime<Utc>) -> Option<NewEvent> {
+        let kind = match self.state {
+            DeliveryState::Delivered => DELIVERY_DELIVERED,
+            DeliveryState::Dead => DELIVERY_DEAD,
+            DeliveryState::Pending | DeliveryState::Sent => return None,
+        };
+        let document = json!({
+            "delivery": self.id,
+            "sink": self.sink,
+            "object_kind": self.object_kind,
+            "object_id": self.object_id,
+            "cause": self.dead_cause,
+            "reason": self.reason,
+        });
+        Some(NewEvent { run_id: self.run_id, ..NewEvent::new(kind, now, document) })
+    }
+}
+
+/// Enqueues objects, in the caller's transaction. One that is dead from the start is told as an event. An object of an id that was enqueued before is left out: KCIDB keeps
 /// the first value it was given.
 ///
 /// # Errors
@@ -100,26 +141,35 @@ pub async fn enqueue(conn: &mut Conn<'_>, deliveries: &[impl Borrow<NewDelivery>
     // Two transactions that enqueue the same objects (a checkout, say) must meet the unique key in the same order.
     let mut ordered: Vec<&NewDelivery> = deliveries.iter().map(Borrow::borrow).collect();
     ordered.sort_by(|a, b| (a.object_kind, &a.object_id).cmp(&(b.object_kind, &b.object_id)));
-    INSERT
-        .execute(conn, &ordered, |query, delivery| {
-            let dead = delivery.invalid.is_some();
-            query
-                .bind(delivery.id)
-                .bind(delivery.sink)
-                .bind(delivery.object_kind)
-                .bind(delivery.object_id.as_str())
-                .bind(Json(&delivery.object))
-                .bind(delivery.run_id)
-                .bind(if dead { DeliveryState::Dead } else { DeliveryState::Pending })
-                .bind(dead.then_some(DeadCause::Invalid))
-                .bind(delivery.invalid.as_deref())
-                .bind(0_i64)
-                .bind(0_i64)
-                .bind(delivery.now)
-                .bind(delivery.now)
-                .bind(dead.then_some(delivery.now))
-        })
-        .await
+    if ordered.iter().all(|delivery| delivery.invalid.is_none()) {
+        return INSERT.execute(conn, &ordered, |query, delivery| bound(query, delivery)).await;
+    }
+    let told = Insert { tail: concat!(" ON CONFLICT (sink, object_kind, object_id) DO NOTHING", settled!()), ..INSERT };
+    let new: Vec<Settled> = told.fetch_all(conn, &ordered, |query, delivery| bound(query, delivery)).await?;
+    let enqueued = u64::try_from(new.len()).unwrap_or(u64::MAX);
+    let now = ordered.iter().map(|delivery| delivery.now).max().unwrap_or_default();
+    let told: Vec<NewEvent> = new.into_iter().filter_map(|delivery| delivery.told(now)).collect();
+    event::record(conn, &told).await?;
+    Ok(enqueued)
+}
+
+fn bound<'c, 'a>(query: Query<'c, 'a>, delivery: &NewDelivery) -> Query<'c, 'a> {
+    let dead = delivery.invalid.is_some();
+    query
+        .bind(delivery.id)
+        .bind(delivery.sink)
+        .bind(delivery.object_kind)
+        .bind(delivery.object_id.as_str())
+        .bind(Json(&delivery.object))
+        .bind(delivery.run_id)
+        .bind(if dead { DeliveryState::Dead } else { DeliveryState::Pending })
+        .bind(dead.then_some(DeadCause::Invalid))
+        .bind(delivery.invalid.as_deref())
+        .bind(0_i64)
+        .bind(0_i64)
+        .bind(delivery.now)
+        .bind(delivery.now)
+        .bind(dead.then_some(delivery.now))
 }
 
 /// The delivery with this id.
@@ -216,7 +266,8 @@ pub enum Outcome<'a> {
     },
 }
 
-/// Records the outcome for those of the deliveries that the worker still holds; returns how many these are.
+/// Records the outcome for those of the deliveries that the worker still holds; returns how many these are. What is
+/// delivered, and what is dead, is told as an event.
 ///
 /// # Errors
 /// If the database refuses.
@@ -227,7 +278,8 @@ pub async fn settle(
     outcome: &Outcome<'_>,
     now: DateTime<Utc>,
 ) -> Result<u64> {
-    let mut touched = 0;
+    let ends = matches!(outcome, Outcome::Delivered { .. } | Outcome::Dead { .. });
+    let (mut touched, mut told) = (0, Vec::new());
     for ids in ids.chunks(200) {
         let query = match outcome {
             Outcome::Sent { receipt, due_at, together } => conn
@@ -274,14 +326,20 @@ pub async fn settle(
                 .bind(*answer)
                 .bind(now),
         };
-        touched += query
+        let query = query
             .push(" WHERE lease_holder = ")
             .push_bind(worker)
             .push(" AND state IN ('pending', 'sent') AND id IN ")
-            .push_list(ids.iter().copied())
-            .execute()
-            .await?;
+            .push_list(ids.iter().copied());
+        if ends {
+            let settled: Vec<Settled> = query.push(settled!()).fetch_all().await?;
+            touched += u64::try_from(settled.len()).unwrap_or_default();
+            told.extend(settled.into_iter().filter_map(|delivery| delivery.told(now)));
+        } else {
+            touched += query.execute().await?;
+        }
     }
+    event::record(conn, &told).await?;
     Ok(touched)
 }
 

@@ -1,6 +1,7 @@
 //! Executions: how sessions are run by this service.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::types::Json;
 
 use crate::domain::execution::{ExecutionState, Plan};
@@ -8,6 +9,7 @@ use crate::domain::run::TestedBuild;
 use crate::ids::{BuildId, SessionId};
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::event::{self, NewEvent};
 use crate::store::lease::Lease;
 use crate::store::query::SKIP_LOCKED;
 
@@ -48,10 +50,29 @@ pub struct Execution {
     pub ended_at: Option<DateTime<Utc>>,
 }
 
+impl Execution {
+    /// That it is in this state.
+    fn told(&self, at: DateTime<Utc>) -> NewEvent {
+        let document = json!({
+            "state": self.state,
+            "reason": self.reason,
+            "project": self.project,
+            "priority": self.priority,
+            "build": self.build_id,
+            "by": self.created_by,
+        });
+        NewEvent {
+            session_id: Some(self.session_id),
+            build_ref: self.build_ref.clone(),
+            ..NewEvent::new(crate::domain::event::execution(self.state), at, document)
+        }
+    }
+}
+
 const COLUMNS: &str = "session_id, state, reason, plan, project, priority, build_id, build_ref, tested, deadline_at, \
                        due_at, wakes, created_at, created_by, started_at, ended_at";
 
-/// Stores an execution; [`crate::store::Error::Conflict`] if the session has one.
+/// Stores an execution, and tells it as an event; [`crate::store::Error::Conflict`] if the session has one.
 ///
 /// # Errors
 /// If the database refuses.
@@ -77,7 +98,7 @@ pub async fn insert(conn: &mut Conn<'_>, new: &Execution) -> Result<()> {
         .bind(new.ended_at)
         .execute()
         .await?;
-    Ok(())
+    event::record(conn, &[new.told(new.created_at)]).await
 }
 
 /// The execution of a session.
@@ -93,11 +114,15 @@ pub async fn get(conn: &mut Conn<'_>, session: SessionId) -> Result<Option<Execu
         .await
 }
 
-/// Writes how an execution stands. When it is due next stays if something happened since it was read that it has to look at.
+/// Writes how an execution stands, and tells as an event that it is in another state. Its session is locked. When it is due next stays if something happened since it was read that it has to look at.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn settle(conn: &mut Conn<'_>, now: &Execution) -> Result<bool> {
+pub async fn settle(conn: &mut Conn<'_>, now: &Execution, at: DateTime<Utc>) -> Result<bool> {
+    let before = get(conn, now.session_id).await?.map(|before| before.state);
+    if before.is_some_and(|before| before != now.state) {
+        event::record(conn, &[now.told(at)]).await?;
+    }
     conn.query(
         "UPDATE execution SET state = $1, reason = $2, plan = $3, project = $4, priority = $5, build_ref = $6, tested = $7,
             deadline_at = $8, due_at = CASE WHEN wakes = $9 THEN $10 ELSE due_at END, started_at = $11, ended_at = $12,

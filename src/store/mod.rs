@@ -16,6 +16,7 @@ pub mod content;
 pub mod db;
 pub mod delivery;
 pub mod error;
+pub mod event;
 pub mod execution;
 pub mod expected;
 pub mod lease;

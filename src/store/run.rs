@@ -4,17 +4,20 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::domain::agent::Labels;
+use crate::domain::event::RUN_PLANNED;
 use crate::domain::observation::{Observation, TestOutcome};
 use crate::domain::run::{RunKind, RunRequest, RunState};
 use crate::domain::status::Status;
 use crate::ids::{BuildId, RunId, SessionId, WorkerId};
 use crate::store::Conn;
 use crate::store::error::Result;
+use crate::store::event::{self, NewEvent};
 use crate::store::page::Page;
 use crate::store::query::Insert;
 
@@ -111,7 +114,7 @@ impl Terms {
         if is_plain && requires.is_none() && slots.is_none() {
             return String::new();
         }
-        let all = serde_json::json!([self.session_id, self.project, self.priority, requires, slots]);
+        let all = json!([self.session_id, self.project, self.priority, requires, slots]);
         let mut digest = hex::encode(Sha256::digest(all.to_string()));
         digest.truncate(32);
         digest
@@ -158,6 +161,26 @@ pub struct NewRun {
     pub terms: Terms,
 }
 
+impl NewRun {
+    /// That it was planned, with so many tests.
+    fn told(&self, tests: usize) -> NewEvent {
+        let document = json!({
+            "kind": self.request.kind(),
+            "runner": self.runner,
+            "attempt": self.attempt,
+            "previous": self.previous_id,
+            "build": self.build_id,
+            "tests": tests,
+        });
+        NewEvent {
+            run_id: Some(self.id),
+            session_id: self.terms.session_id,
+            build_ref: self.build_ref.clone(),
+            ..NewEvent::new(RUN_PLANNED, self.now, document)
+        }
+    }
+}
+
 /// A test that a run plans.
 #[derive(Clone, Debug)]
 pub struct PlannedTest {
@@ -168,7 +191,7 @@ pub struct PlannedTest {
 }
 
 /// Plans runs. A test that another live run holds already is left out; a run of tests that has none left is not
-/// planned. Returns for each run, in their order, the names of the tests that it holds; `None` if it was not planned.
+/// planned. What is planned is told as an event. Returns for each run, in their order, the names of the tests that it holds; `None` if it was not planned.
 ///
 /// # Errors
 /// If the database refuses.
@@ -229,7 +252,7 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<V
         .await?;
     let held: std::collections::HashSet<(RunId, &str)> = held.iter().map(|(run, name)| (*run, name.as_str())).collect();
     let mut planned = Vec::with_capacity(runs.len());
-    for run in runs {
+    for run in &runs {
         let names: Vec<String> = run
             .tests
             .iter()
@@ -253,6 +276,9 @@ pub async fn plan(conn: &mut Conn<'_>, runs: &[impl Borrow<NewRun>]) -> Result<V
             planned.push(Some(names));
         }
     }
+    let told: Vec<NewEvent> =
+        runs.iter().zip(&planned).filter_map(|(run, held)| held.as_ref().map(|held| run.told(held.len()))).collect();
+    event::record(conn, &told).await?;
     Ok(planned)
 }
 

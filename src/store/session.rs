@@ -7,12 +7,15 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::session::{Changes, ContextRow, Counters, EventRow, HistoryRow, Metadata, Report, UnitRow};
+use crate::domain::session::{
+    Blob, Changes, ContextRow, Counters, EventRow, HistoryRow, Metadata, Problem, Report, UnitRow,
+};
 use crate::store::Conn;
 use crate::store::error::{Error, Result};
+use crate::store::event;
 use crate::store::page::{Page, Stretch};
 use crate::store::query::{FOR_UPDATE, Insert};
-use crate::store::session_copy::{Head, put_head};
+use crate::store::session_copy::{EVENT, Head, blob_of, put_head, text_of};
 use crate::store::verbatim::{TEXTS, Verbatim, push_texts};
 
 /// A session, without what is in it.
@@ -28,7 +31,7 @@ pub struct Session {
     pub created_by: Option<String>,
     /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// What applications note about it.
+    /// What applications note about it, without what may be large ([`Metadata::brief`]).
     pub metadata: Verbatim<Metadata>,
 }
 
@@ -155,11 +158,12 @@ pub async fn list(conn: &mut Conn<'_>, app_id: Option<&str>, page: Page) -> Resu
     Ok(page.cut(query.push(" ORDER BY id DESC LIMIT ").push_bind(page.fetch()).fetch_all().await?))
 }
 
-/// Removes a session with all that is in it; tells whether there was one.
+/// Removes a session with all that is in it, and what it told of itself; tells whether there was one.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn delete(conn: &mut Conn<'_>, id: Uuid) -> Result<bool> {
+    conn.query("DELETE FROM event WHERE session_id = $1 AND session_number IS NOT NULL").bind(id).execute().await?;
     conn.query("DELETE FROM session WHERE id = $1").bind(id).execute_one().await
 }
 
@@ -188,7 +192,12 @@ async fn insert(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> R
         created_at: change.now,
         created_by: change.by.map(str::to_owned),
         updated_at: change.now,
-        metadata: Verbatim(changes.metadata.clone().unwrap_or_default()),
+        metadata: Verbatim(Metadata {
+            app_blob: changes.app_blob.clone().unwrap_or(Some(Blob::default())),
+            rejected_jobs: changes.rejected_jobs.clone().unwrap_or_default(),
+            ..changes.metadata.clone().unwrap_or_default()
+        }),
+        problems: Verbatim(changes.problems.clone().unwrap_or_default()),
         counters: Verbatim(changes.counters.clone().unwrap_or_default()),
         context: Verbatim(changes.context.clone().unwrap_or_default()),
         manifest: Verbatim(changes.manifest.clone().unwrap_or_default()),
@@ -208,6 +217,15 @@ async fn update(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> R
     if let Some(metadata) = &changes.metadata {
         query = query.push(", metadata = ").push_bind(Verbatim(metadata));
         query = query.push(", app_id = ").push_bind(metadata.app_id.as_deref());
+    }
+    if let Some(blob) = &changes.app_blob {
+        query = query.push(", app_blob = ").push_bind(blob.as_ref().map(text_of));
+    }
+    if let Some(rejected) = &changes.rejected_jobs {
+        query = query.push(", rejected_jobs = ").push_bind(Verbatim(rejected));
+    }
+    if let Some(problems) = &changes.problems {
+        query = query.push(", problems = ").push_bind(Verbatim(problems));
     }
     if let Some(counters) = &changes.counters {
         query = query.push(", counters = ").push_bind(Verbatim(counters));
@@ -229,7 +247,10 @@ async fn update(conn: &mut Conn<'_>, change: Change<'_>, changes: &Changes) -> R
     let steers = changes.context.is_some()
         || changes.manifest.is_some()
         || changes.desired.is_some()
-        || changes.mandatory.is_some();
+        || changes.mandatory.is_some()
+        || changes.problems.is_some()
+        || changes.app_blob.is_some()
+        || changes.rejected_jobs.is_some();
     if steers {
         query = query.push(", steered_in = ").push_bind(change.version);
     }
@@ -331,15 +352,15 @@ async fn write_resources(conn: &mut Conn<'_>, change: Change<'_>, changes: &Chan
 }
 
 async fn write_events(conn: &mut Conn<'_>, change: Change<'_>, events: &[EventRow]) -> Result<()> {
-    const EVENT: Insert = Insert {
-        head: "INSERT INTO session_event (session_id, number, version, happened_at, document) VALUES ",
-        columns: 5,
-        tail: "",
-    };
+    if events.is_empty() {
+        return Ok(());
+    }
+    let mark = event::mark(conn).await?;
     let rows: Vec<(i64, &EventRow)> = events.iter().map(|row| Ok((signed(row.number)?, row))).collect::<Result<_>>()?;
     EVENT
         .execute(conn, &rows, |query, (number, row)| {
-            query.bind(change.id).bind(*number).bind(change.version).bind(change.now).bind(Verbatim(row))
+            let query = query.bind(change.id).bind(*number).bind(change.version).bind(change.now).bind(Verbatim(row));
+            query.bind(row.event.kind()).bind(mark)
         })
         .await?;
     Ok(())
@@ -352,7 +373,8 @@ pub struct Loaded {
     pub stand: Stand,
     /// Whether these are all rows, and not those alone that differ from the version that was asked for.
     pub whole: bool,
-    /// The rows. Events are not among them: they change nothing.
+    /// The rows. Events are not among them: they change nothing. Of results of one job that are all older than what was
+    /// asked for, the last alone is.
     pub changes: Changes,
 }
 
@@ -390,6 +412,18 @@ macro_rules! documents {
     }};
 }
 
+/// What may be long and changes rarely.
+#[derive(sqlx::FromRow)]
+struct Steered {
+    context: Verbatim<ContextRow>,
+    manifest: Verbatim<BTreeMap<String, Value>>,
+    desired: Verbatim<Vec<String>>,
+    mandatory: Verbatim<Vec<String>>,
+    problems: Verbatim<Vec<Problem>>,
+    app_blob: Option<String>,
+    rejected_jobs: Verbatim<Vec<String>>,
+}
+
 /// Reads a session: all of it, or what differs from an older version, where nothing was removed since. `None` if there
 /// is no such session.
 ///
@@ -400,8 +434,6 @@ macro_rules! documents {
 /// If the database refuses, or a row cannot be read.
 pub async fn load(conn: &mut Conn<'_>, id: Uuid, since: Option<Stand>) -> Result<Option<Loaded>> {
     type Head = (i64, Uuid, i64, i64, Verbatim<Metadata>, Verbatim<Counters>);
-    type Lists =
-        (Verbatim<ContextRow>, Verbatim<BTreeMap<String, Value>>, Verbatim<Vec<String>>, Verbatim<Vec<String>>);
     let head: Option<Head> = conn
         .query("SELECT version, life, removed_in, steered_in, metadata, counters FROM session WHERE id = $1")
         .bind(id)
@@ -409,38 +441,36 @@ pub async fn load(conn: &mut Conn<'_>, id: Uuid, since: Option<Stand>) -> Result
         .await?;
     let Some((version, life, removed_in, steered_in, metadata, counters)) = head else { return Ok(None) };
     let since = since.filter(|since| since.life == life && since.version >= removed_in).map(|since| since.version);
-    // They may be long, and change rarely.
-    let steered = if since.is_none_or(|since| since < steered_in) {
-        let lists: Lists = conn
-            .query("SELECT context, manifest, desired, mandatory FROM session WHERE id = $1")
-            .bind(id)
-            .fetch_one()
-            .await?;
-        Some(lists)
-    } else {
-        None
-    };
-    let (mut context, mut manifest, mut desired, mut mandatory) = (None, None, None, None);
-    if let Some(lists) = steered {
-        (context, manifest, desired, mandatory) = (Some(lists.0.0), Some(lists.1.0), Some(lists.2.0), Some(lists.3.0));
-    }
-    let changes = Changes {
-        metadata: Some(metadata.0),
+    let mut changes = Changes {
+        metadata: Some(metadata.0.brief()),
         counters: Some(counters.0),
-        context,
-        manifest,
-        desired,
-        mandatory,
         units: documents!(conn, id, since, "session_unit", "place", i64, -1),
         jobs: documents!(conn, id, since, "session_job", "job_id", String, String::new()),
         history: results(conn, id, since).await?,
         resources: documents!(conn, id, since, "session_resource", "resource_id", String, String::new()),
         ..Changes::default()
     };
+    if since.is_none_or(|since| since < steered_in) {
+        let steered: Steered = conn
+            .query(
+                "SELECT context, manifest, desired, mandatory, problems, app_blob, rejected_jobs FROM session
+                 WHERE id = $1",
+            )
+            .bind(id)
+            .fetch_one()
+            .await?;
+        changes.context = Some(steered.context.0);
+        changes.manifest = Some(steered.manifest.0);
+        changes.desired = Some(steered.desired.0);
+        changes.mandatory = Some(steered.mandatory.0);
+        changes.problems = Some(steered.problems.0);
+        changes.app_blob = Some(steered.app_blob.as_deref().map(blob_of).transpose()?);
+        changes.rejected_jobs = Some(steered.rejected_jobs.0);
+    }
     Ok(Some(Loaded { stand: Stand { version, life }, whole: since.is_none(), changes }))
 }
 
-/// The live results of all jobs, or of those of them that later versions recorded, by job and number.
+/// The last of the live results of each job, or all of them that later versions recorded, by job and number.
 async fn results(conn: &mut Conn<'_>, id: Uuid, since: Option<i64>) -> Result<Vec<HistoryRow>> {
     type Row = (String, i64, Verbatim<Report>);
     let mut rows: Vec<Row> = Vec::new();
@@ -460,8 +490,13 @@ async fn results(conn: &mut Conn<'_>, id: Uuid, since: Option<i64>) -> Result<Ve
             let (job, number) = rows.last().map_or(("", -1), |(job, number, _)| (job.as_str(), *number));
             let some: Vec<Row> = conn
                 .query(
-                    "SELECT job_id, number, document FROM session_result
+                    "SELECT job_id, number, document FROM session_result AS one
                      WHERE session_id = $1 AND live AND (job_id, number) > ($2, $3)
+                        AND NOT EXISTS (
+                            SELECT 1 FROM session_result AS later
+                            WHERE later.session_id = $1 AND later.live AND later.job_id = one.job_id
+                                AND later.number > one.number
+                        )
                      ORDER BY job_id, number LIMIT $4",
                 )
                 .bind(id)
@@ -517,8 +552,8 @@ pub async fn history(
 pub async fn events(conn: &mut Conn<'_>, id: Uuid, page: &Stretch<i64>) -> Result<(Vec<Happened>, bool)> {
     let query = conn
         .query(
-            "SELECT number, version, happened_at, document FROM session_event
-             WHERE session_id = $1 AND number > $2 ORDER BY number LIMIT $3",
+            "SELECT session_number AS number, session_version AS version, happened_at, document FROM event
+             WHERE session_id = $1 AND session_number > $2 ORDER BY session_number LIMIT $3",
         )
         .bind(id)
         .bind(page.after.unwrap_or(-1))

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::domain::session::{ContextRow, Counters, EventRow, JobRow, Metadata, Report, ResourceRow, UnitRow};
+use crate::domain::session::{
+    Blob, ContextRow, Counters, EventRow, JobRow, Metadata, Problem, Report, ResourceRow, UnitRow,
+};
 use crate::store::Conn;
-use crate::store::error::Result;
+use crate::store::error::{Error, Result};
+use crate::store::event::mark;
 use crate::store::query::{Insert, Query, Record};
 use crate::store::verbatim::Verbatim;
 
@@ -18,7 +23,7 @@ use crate::store::verbatim::Verbatim;
 const STRETCH: i64 = 2_000;
 
 /// The row of a session itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// How often it was changed, its making counted.
@@ -43,6 +48,19 @@ pub struct Head {
     pub desired: Verbatim<Vec<String>>,
     /// The ids of the mandatory jobs.
     pub mandatory: Verbatim<Vec<String>>,
+    /// What is wrong with what was desired last. Archives that were made before this was kept have none.
+    #[serde(default)]
+    pub problems: Verbatim<Vec<Problem>>,
+}
+
+/// A blob as its column holds it: both databases read and write base64 alike.
+pub(super) fn text_of(blob: &Blob) -> String {
+    STANDARD.encode(&blob.0)
+}
+
+/// The blob of a column.
+pub(super) fn blob_of(text: &str) -> Result<Blob> {
+    STANDARD.decode(text).map(Blob).map_err(|error| Error::Encode(error.into()))
 }
 
 /// The row of a session.
@@ -50,14 +68,48 @@ pub struct Head {
 /// # Errors
 /// If the database refuses.
 pub async fn head(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Head>> {
-    conn.query(
-        "SELECT version, removed_in, created_at, created_by, updated_at, metadata, counters, context, manifest, desired,
-            mandatory
-         FROM session WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional()
-    .await
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        version: i64,
+        removed_in: i64,
+        created_at: DateTime<Utc>,
+        created_by: Option<String>,
+        updated_at: DateTime<Utc>,
+        metadata: Verbatim<Metadata>,
+        app_blob: Option<String>,
+        rejected_jobs: Verbatim<Vec<String>>,
+        counters: Verbatim<Counters>,
+        context: Verbatim<ContextRow>,
+        manifest: Verbatim<BTreeMap<String, Value>>,
+        desired: Verbatim<Vec<String>>,
+        mandatory: Verbatim<Vec<String>>,
+        problems: Verbatim<Vec<Problem>>,
+    }
+    let row: Option<Row> = conn
+        .query(
+            "SELECT version, removed_in, created_at, created_by, updated_at, metadata, app_blob, rejected_jobs, counters,
+                context, manifest, desired, mandatory, problems
+             FROM session WHERE id = $1",
+        )
+        .bind(id)
+        .fetch_optional()
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let app_blob = row.app_blob.as_deref().map(blob_of).transpose()?;
+    Ok(Some(Head {
+        version: row.version,
+        removed_in: row.removed_in,
+        created_at: row.created_at,
+        created_by: row.created_by,
+        updated_at: row.updated_at,
+        metadata: Verbatim(Metadata { app_blob, rejected_jobs: row.rejected_jobs.0, ..row.metadata.0 }),
+        counters: row.counters,
+        context: row.context,
+        manifest: row.manifest,
+        desired: row.desired,
+        mandatory: row.mandatory,
+        problems: row.problems,
+    }))
 }
 
 /// Makes the row of a session, which begins a life of its own.
@@ -65,10 +117,11 @@ pub async fn head(conn: &mut Conn<'_>, id: Uuid) -> Result<Option<Head>> {
 /// # Errors
 /// [`crate::store::Error::Conflict`] if there is one of that id.
 pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, life: Uuid, head: &Head) -> Result<()> {
+    let metadata = &head.metadata.0;
     conn.query(
         "INSERT INTO session (id, version, removed_in, steered_in, life, created_at, created_by, updated_at, app_id, metadata,
-            counters, context, manifest, desired, mandatory)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+            app_blob, rejected_jobs, counters, context, manifest, desired, mandatory, problems)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
     )
     .bind(id)
     .bind(head.version)
@@ -78,13 +131,16 @@ pub async fn put_head(conn: &mut Conn<'_>, id: Uuid, life: Uuid, head: &Head) ->
     .bind(head.created_at)
     .bind(head.created_by.as_deref())
     .bind(head.updated_at)
-    .bind(head.metadata.0.app_id.as_deref())
-    .bind(&head.metadata)
+    .bind(metadata.app_id.as_deref())
+    .bind(Verbatim(metadata.brief()))
+    .bind(metadata.app_blob.as_ref().map(text_of))
+    .bind(Verbatim(&metadata.rejected_jobs))
     .bind(&head.counters)
     .bind(&head.context)
     .bind(&head.manifest)
     .bind(&head.desired)
     .bind(&head.mandatory)
+    .bind(&head.problems)
     .execute()
     .await?;
     Ok(())
@@ -104,8 +160,8 @@ pub trait Carried: Record + Serialize + DeserializeOwned + Sync + 'static {
     /// Appends the row's key.
     fn push_key<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a>;
 
-    /// Binds the row's columns, in their order.
-    fn bind<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a>;
+    /// Binds the row's columns, in their order; `mark` is that of what this transaction tells.
+    fn bind<'c, 'a>(&self, query: Query<'c, 'a>, mark: i64) -> Query<'c, 'a>;
 }
 
 macro_rules! carried {
@@ -142,7 +198,7 @@ macro_rules! carried {
                 query.push(")")
             }
 
-            fn bind<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a> {
+            fn bind<'c, 'a>(&self, query: Query<'c, 'a>, _mark: i64) -> Query<'c, 'a> {
                 query $(.bind(&self.$field))+
             }
         }
@@ -204,19 +260,45 @@ carried!(
         document: Verbatim<ResourceRow>,
     }
 );
-carried!(
-    /// Something that happened.
-    CarriedEvent, "events", "session_event" by (number), 5 columns, {
-        /// Its place among all that happened.
-        number: i64,
-        /// The version that it belongs to.
-        version: i64,
-        /// When it happened.
-        happened_at: DateTime<Utc>,
-        /// What happened.
-        document: Verbatim<EventRow>,
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, sqlx::FromRow)]
+#[serde(deny_unknown_fields)]
+pub struct CarriedEvent {
+    /// Its place among all that happened.
+    pub number: i64,
+    /// The version that it belongs to.
+    pub version: i64,
+    /// When it happened.
+    pub happened_at: DateTime<Utc>,
+    /// What happened.
+    pub document: Verbatim<EventRow>,
+}
+
+/// What a session tells of itself, as rows of the feed.
+pub(super) const EVENT: Insert = Insert {
+    head: "INSERT INTO event (session_id, session_number, session_version, happened_at, document, kind, mark) VALUES ",
+    columns: 7,
+    tail: "",
+};
+
+impl Carried for CarriedEvent {
+    const NAME: &'static str = "events";
+    const SELECT: &'static str =
+        "SELECT session_id, session_number AS number, session_version AS version, happened_at, document
+         FROM event WHERE session_number IS NOT NULL AND session_id = ";
+    const KEY: &'static str = "(session_number)";
+    const INSERT: Insert = EVENT;
+
+    fn push_key<'c, 'a>(&self, query: Query<'c, 'a>) -> Query<'c, 'a> {
+        query.push_bind(self.number)
     }
-);
+
+    fn bind<'c, 'a>(&self, query: Query<'c, 'a>, mark: i64) -> Query<'c, 'a> {
+        let query = query.bind(self.number).bind(self.version).bind(self.happened_at).bind(&self.document);
+        query.bind(self.document.0.event.kind()).bind(mark)
+    }
+}
+
 carried!(
     /// A value that clients share.
     CarriedValue, "values", "session_value" by (key), 5 columns, {
@@ -249,6 +331,7 @@ pub async fn rows<T: Carried>(conn: &mut Conn<'_>, id: Uuid, after: Option<&T>) 
 /// # Errors
 /// [`crate::store::Error::Conflict`] if it has; [`crate::store::Error::Constraint`] if there is no such session.
 pub async fn put_rows<T: Carried>(conn: &mut Conn<'_>, id: Uuid, rows: &[T]) -> Result<()> {
-    T::INSERT.execute(conn, rows, |query, row| row.bind(query.bind(id))).await?;
+    let mark = mark(conn).await?;
+    T::INSERT.execute(conn, rows, |query, row| row.bind(query.bind(id), mark)).await?;
     Ok(())
 }

@@ -97,10 +97,10 @@ pub async fn lock(conn: &mut Conn<'_>) -> Result<State> {
 /// [`crate::store::Error::Conflict`] if a spec waits twice for the same result of the same spec.
 pub async fn put(conn: &mut Conn<'_>, revision: i64, now: DateTime<Utc>, specs: &[&Spec]) -> Result<Written> {
     const SPEC: Insert = Insert {
-        head: "INSERT INTO spec (id, revision, view, document, created_at, updated_at) VALUES ",
-        columns: 6,
-        tail: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, view = excluded.view,
-                document = excluded.document, updated_at = excluded.updated_at",
+        head: "INSERT INTO spec (id, revision, document, created_at, updated_at) VALUES ",
+        columns: 5,
+        tail: " ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, document = excluded.document,
+                updated_at = excluded.updated_at",
     };
     const EDGE: Insert =
         Insert { head: "INSERT INTO spec_edge (spec_id, place, dependency_id, wanted) VALUES ", columns: 4, tail: "" };
@@ -114,7 +114,7 @@ pub async fn put(conn: &mut Conn<'_>, revision: i64, now: DateTime<Utc>, specs: 
     }
     let ordered: Vec<&Spec> = by_id.into_values().collect();
     SPEC.execute(conn, &ordered, |query, spec| {
-        query.bind(spec.id.as_str()).bind(revision).bind(spec.view()).bind(Verbatim(*spec)).bind(now).bind(now)
+        query.bind(spec.id.as_str()).bind(revision).bind(Verbatim(*spec)).bind(now).bind(now)
     })
     .await?;
     let edges: Vec<(&str, i64, &Dependency)> = ordered

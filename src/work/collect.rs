@@ -107,8 +107,7 @@ async fn end(app: &App, conn: &mut Conn<'_>, fetched: &[Fetched]) -> store::Resu
             ..Ending::finished()
         };
         if let Some(report) = progress::close(app, conn, run, &conclusion, &ending, app.now()).await? {
-            all.results.extend(report.results);
-            all.deliveries.extend(report.deliveries);
+            all.extend(report);
         }
     }
     progress::keep(conn, &all).await?;

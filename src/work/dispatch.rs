@@ -198,7 +198,7 @@ async fn accept(app: &App, lease: Lease, run: &Run, uid: &str) -> Result<()> {
     let mut tx = app.db.begin().await?;
     let conn = &mut tx.conn();
     match store::step::accepted(conn, run.id, uid, now, poll, deadline).await {
-        Ok(true) => {}
+        Ok(true) => progress::tell_accepted(app, conn, run, uid, now).await?,
         // A callback was faster than the runner's own answer, or an operator has ended the run: what is left to learn
         // is the uid.
         Ok(false) => {

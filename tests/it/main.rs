@@ -27,6 +27,7 @@ mod crash;
 mod database_outage;
 mod delivery;
 mod dispatch;
+mod events;
 mod executions;
 mod fuzz;
 mod idempotency;

@@ -253,6 +253,8 @@ const CASES: &[Case] = &[
     case("GET /api/v1/sessions/{id}/stats", "GET /api/v1/sessions/ses_7/stats", 404, "ses_7"),
     case("GET /api/v1/sessions/{id}/certification", "GET /api/v1/sessions/ses_7/certification", 404, "ses_7"),
     case("GET /api/v1/sessions/{id}/verdict", "GET /api/v1/sessions/ses_7/verdict", 404, "ses_7"),
+    case("GET /api/v1/events", "GET /api/v1/events?kind=Run", 400, "kind"),
+    case("GET /api/v1/runs/{id}/events", "GET /api/v1/runs/run_7/events", 404, "run_7"),
     case("POST /api/v1/sessions/{id}/skip", "POST /api/v1/sessions/ses_7/skip", 404, "ses_7"),
     case("POST /api/v1/sessions/{id}/resume", "POST /api/v1/sessions/ses_7/resume", 404, "ses_7"),
     case("POST /api/v1/sessions/{id}/plans/setup", "POST /api/v1/sessions/ses_7/plans/setup", 404, "ses_7"),

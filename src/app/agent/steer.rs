@@ -1,11 +1,15 @@
 //! What operators do with agents: drain them, let them work again, remove them.
 
+use serde_json::json;
+
 use super::look::{Shown, show};
 use super::{lost, not_found};
 use crate::app::{App, AppError, Result, cut};
 use crate::domain::agent_lease::{LeaseState, MAX_REASON, Standing};
+use crate::domain::event::{AGENT_DRAINED, AGENT_REMOVED, AGENT_RESUMED};
 use crate::domain::fault::Fault;
-use crate::store;
+use crate::store::event::NewEvent;
+use crate::store::{self, Conn};
 
 /// Gives an agent no more work; what it has it finishes.
 ///
@@ -33,10 +37,22 @@ async fn stand(app: &App, name: &str, standing: Standing, reason: Option<&str>) 
     if !store::agent::stand(conn, agent.id, standing, reason).await? {
         return Err(not_found(name));
     }
+    tell(app, conn, name, standing, reason).await?;
     tx.commit().await?;
     // It may be waiting for work, and is told.
     app.bells.dispatch.ring();
     show(app, name).await
+}
+
+/// Tells whether an agent may have work from now on.
+async fn tell(app: &App, conn: &mut Conn<'_>, name: &str, standing: Standing, reason: Option<&str>) -> Result<()> {
+    let kind = match standing {
+        Standing::Active => AGENT_RESUMED,
+        Standing::Drained => AGENT_DRAINED,
+        Standing::Removed => AGENT_REMOVED,
+    };
+    let document = json!({"agent": name, "reason": reason});
+    Ok(store::event::record(conn, &[NewEvent::new(kind, app.now(), document)]).await?)
 }
 
 /// Forgets an agent: its token is good for nothing any more, its name is free, and what it has in its hands is lost.
@@ -54,6 +70,7 @@ pub async fn remove(app: &App, name: &str, by: Option<&str>) -> Result<()> {
     if !store::agent::stand(conn, agent.id, Standing::Removed, Some(&reason)).await? {
         return Err(not_found(name));
     }
+    tell(app, conn, name, Standing::Removed, Some(&reason)).await?;
     if let Some(held) = store::agent_lease::held_by(conn, agent.id).await?
         && let Some(lease) = store::agent_lease::lock(conn, held.id).await?
         && lease.state == LeaseState::Held

@@ -66,7 +66,7 @@ pub async fn advance(app: &App, session: SessionId) -> Result<()> {
     if report(app, &mut turn.conn(), &execution).await? || taken {
         execution.due_at = Some(now);
     }
-    store::execution::settle(&mut turn.conn(), &execution).await?;
+    store::execution::settle(&mut turn.conn(), &execution, now).await?;
     turn.commit().await?;
     for bell in [&app.bells.dispatch, &app.bells.deliver, &app.bells.stop] {
         bell.ring();

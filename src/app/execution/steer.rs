@@ -38,7 +38,7 @@ async fn keep(app: &App, mut turn: Turn<'_>, mut execution: Execution) -> Result
     if !execution.state.is_over() {
         execution.due_at = Some(app.now());
     }
-    store::execution::settle(&mut turn.conn(), &execution).await?;
+    store::execution::settle(&mut turn.conn(), &execution, app.now()).await?;
     turn.commit().await?;
     for bell in [&app.bells.advance, &app.bells.dispatch, &app.bells.stop, &app.bells.deliver] {
         bell.ring();

@@ -56,14 +56,16 @@ async fn current(conn: &mut Conn<'_>, id: SessionId, stand: Stand, kept: Option<
     let loaded = store::session::load(conn, id.0, since).await?;
     let Loaded { stand, whole, changes } = loaded.ok_or_else(|| no_such(id))?;
     blocking(move || {
-        let session = match kept {
-            Some(Held { mut session, .. }) if !whole => {
-                session.absorb(changes).map_err(|error| misfit(&error))?;
-                session
+        let held = match kept {
+            Some(mut held) if !whole => {
+                let bytes = changes.weight();
+                held.session.absorb(changes).map_err(|error| misfit(&error))?;
+                held.grew(stand, bytes);
+                held
             }
-            _ => Session::restore(changes).map_err(|error| misfit(&error))?,
+            _ => Held::new(stand, Session::restore_without_past(changes).map_err(|error| misfit(&error))?),
         };
-        Ok(Held { stand, session })
+        Ok(held)
     })
     .await
 }
@@ -134,7 +136,7 @@ pub struct Turn<'s> {
     id: SessionId,
     slot: Guard,
     /// Empty once something was refused half-way: the next to come reads the session anew.
-    session: Option<Session>,
+    held: Option<Held>,
     stand: Stand,
     tx: Tx,
     who: Option<String>,
@@ -156,16 +158,16 @@ impl<'s> Turn<'s> {
             sessions.kept.forget(id.0);
             return Err(no_such(id));
         };
-        let Held { session, .. } = current(&mut tx.conn(), id, stand, slot.take()).await?;
+        let held = current(&mut tx.conn(), id, stand, slot.take()).await?;
         if let Err(error) = check_version(stand.version, by.only_if) {
-            put_back(sessions, id, &mut slot, Held { stand, session });
+            put_back(sessions, id, &mut slot, held);
             return Err(error);
         }
         Ok(Self {
             sessions,
             id,
             slot,
-            session: Some(session),
+            held: Some(held),
             stand,
             tx,
             who: by.who,
@@ -187,15 +189,15 @@ impl<'s> Turn<'s> {
         &mut self,
         operation: impl FnOnce(&mut Session) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let mut session = self.session.take().ok_or_else(|| no_such(self.id))?;
-        let (session, changes, answer) = blocking(move || {
-            let answer = operation(&mut session);
-            let changes = session.take_changes();
-            Ok((session, changes, answer))
+        let mut held = self.held.take().ok_or_else(|| no_such(self.id))?;
+        let (mut held, changes, answer) = blocking(move || {
+            let answer = operation(&mut held.session);
+            let changes = held.session.take_changes();
+            Ok((held, changes, answer))
         })
         .await?;
         if changes.is_empty() {
-            self.session = Some(session);
+            self.held = Some(held);
             return answer;
         }
         // What was refused half-way is not kept.
@@ -210,9 +212,10 @@ impl<'s> Turn<'s> {
         };
         store::session::write(&mut self.tx.conn(), change, &changes).await?;
         self.note(&changes).await?;
-        self.note_specs(&session, &changes).await?;
+        self.note_specs(&held.session, &changes).await?;
+        held.grew(stand, changes.weight());
         self.stand = stand;
-        self.session = Some(session);
+        self.held = Some(held);
         self.has_changed = true;
         Ok(value)
     }
@@ -258,11 +261,11 @@ impl<'s> Turn<'s> {
     /// # Errors
     /// If the database refuses: then nothing has changed.
     pub async fn commit(self) -> Result<i64> {
-        let Self { sessions, id, mut slot, session, stand, mut tx, has_changed, spec_results, .. } = self;
+        let Self { sessions, id, mut slot, held, stand, mut tx, has_changed, spec_results, .. } = self;
         store::spec_result::record(&mut tx.conn(), &spec_results, sessions.now()).await?;
         tx.commit().await?;
-        if let Some(session) = session {
-            put_back(sessions, id, &mut slot, Held { stand, session });
+        if let Some(held) = held {
+            put_back(sessions, id, &mut slot, held);
         }
         if has_changed {
             sessions.tell(id);
@@ -273,9 +276,9 @@ impl<'s> Turn<'s> {
     /// Gives the session back as it was found, if nothing has been changed.
     pub fn leave(mut self) {
         if !self.has_changed
-            && let Some(session) = self.session.take()
+            && let Some(held) = self.held.take()
         {
-            put_back(self.sessions, self.id, &mut self.slot, Held { stand: self.stand, session });
+            put_back(self.sessions, self.id, &mut self.slot, held);
         }
     }
 }
@@ -322,7 +325,7 @@ pub(super) fn keep(sessions: &Sessions, id: SessionId, held: Held) {
 }
 
 fn put_back(sessions: &Sessions, id: SessionId, slot: &mut Guard, held: Held) {
-    let jobs = held.session.job_count();
+    let bytes = held.weight();
     **slot = Some(held);
-    sessions.kept.note(id.0, jobs);
+    sessions.kept.note(id.0, bytes);
 }

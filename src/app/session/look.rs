@@ -7,7 +7,8 @@ use crate::app::session::refusal::{no_such_job, refused};
 use crate::domain::composition::definition::{NoDefinition, executable, of_job};
 use crate::domain::session::controller::{Controller, Machine, NoController, choose};
 use crate::domain::session::{
-    CategoryViews, Effective, EstimatedDuration, Inhibitor, JobView, Outcome, Report, Session, Verdict, Why, check_id,
+    CategoryViews, Effective, EstimatedDuration, Inhibitor, JobView, Outcome, Problem, Report, Session, Verdict, Why,
+    check_id,
 };
 use crate::domain::unit::Unit;
 use crate::ids::SessionId;
@@ -218,6 +219,8 @@ pub struct Lists {
     pub desired: Vec<String>,
     /// The mandatory jobs; they need not be there.
     pub mandatory: Vec<String>,
+    /// What is wrong with what was desired last: it was left out.
+    pub problems: Vec<Problem>,
 }
 
 /// What is desired.
@@ -227,7 +230,8 @@ pub struct Lists {
 pub async fn lists(sessions: &Sessions, id: SessionId) -> Result<At<Lists>> {
     ask(sessions, id, |session| {
         let desired = session.desired().map(str::to_owned).collect();
-        Ok(Lists { desired, mandatory: session.mandatory().map(str::to_owned).collect() })
+        let mandatory = session.mandatory().map(str::to_owned).collect();
+        Ok(Lists { desired, mandatory, problems: session.problems().to_vec() })
     })
     .await
 }

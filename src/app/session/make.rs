@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::session::change::{At, By, ask, change, check_version, keep, no_such};
 use crate::app::session::kept::Held;
@@ -11,10 +11,12 @@ use crate::app::session::what::{self, Found, What};
 use crate::app::session::{Sessions, provider};
 use crate::app::spec::Specs;
 use crate::app::{AppError, Result, blocking};
+use crate::domain::event::{SESSION_CREATED, SESSION_REMOVED};
 use crate::domain::session::{Added, Blob, MAX_UNITS, Metadata, Origin, Outcome, Part, Problem, Session};
 use crate::domain::unit::Unit;
 use crate::ids::{SessionId, new_uuid};
 use crate::store;
+use crate::store::event::NewEvent;
 use crate::store::session::{Change, Session as Stored, Stand};
 use crate::store::verbatim::Verbatim;
 
@@ -68,6 +70,8 @@ pub struct Numbers {
     pub providers: Vec<String>,
     /// The test plans that are set.
     pub plans: Vec<String>,
+    /// What is wrong with what was desired last.
+    pub problems: Vec<Problem>,
 }
 
 impl Numbers {
@@ -86,6 +90,7 @@ impl Numbers {
             outcomes: session.outcome_stats().into_iter().collect(),
             providers: session.providers().to_vec(),
             plans: session.plans().to_vec(),
+            problems: session.problems().to_vec(),
         }
     }
 }
@@ -129,10 +134,17 @@ async fn make(sessions: &Sessions, id: SessionId, new: New, found: Found, by: Op
     let stand = Stand { version: 1, life: new_uuid(now) };
     let mut tx = sessions.db.begin().await?;
     store::session::write(&mut tx.conn(), Change { id: id.0, version: 1, life: stand.life, now, by }, &changes).await?;
+    let document = json!({"version": 1, "by": by, "imported": false});
+    store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_CREATED, now, document))]).await?;
     tx.commit().await?;
-    keep(sessions, id, Held { stand, session });
+    keep(sessions, id, Held::new(stand, session));
     sessions.tell(id);
     Ok(At { version: 1, value: Made { id, added, problems } })
+}
+
+/// Something that happened to a session as a whole.
+pub(super) fn told(id: SessionId, event: NewEvent) -> NewEvent {
+    NewEvent { session_id: Some(id), ..event }
 }
 
 fn assemble(new: New, providers: Vec<provider::Whole>, found: Found) -> Result<(Session, Added, Vec<Problem>)> {
@@ -223,6 +235,8 @@ pub async fn delete(sessions: &Sessions, id: SessionId, only_if: Option<i64>) ->
     let stand = store::session::lock(&mut tx.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
     check_version(stand.version, only_if)?;
     store::session::delete(&mut tx.conn(), id.0).await?;
+    let document = json!({"version": stand.version});
+    store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_REMOVED, sessions.now(), document))]).await?;
     tx.commit().await?;
     sessions.kept.forget(id.0);
     sessions.tell(id);

@@ -4,18 +4,21 @@
 //! for each table holds the rows as they stand, results of jobs that are gone and everything that happened among them.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Seek as _, Write as _};
+use std::io::{BufRead, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::runtime::Handle;
-use uuid::Uuid;
 
 use crate::app::archive::Packer;
 use crate::app::session::Sessions;
 use crate::app::session::change::{At, no_such};
+use crate::app::session::make::told;
 use crate::app::{AppError, Result, blocking, cut};
+use crate::domain::event::SESSION_CREATED;
 use crate::domain::session::{Changes, HistoryRow, MAX_UNITS, Outcome, Session, check_id};
 use crate::ids::{SessionId, new_uuid};
+use crate::store::event::NewEvent;
 use crate::store::session_copy::{
     Carried, CarriedEvent, CarriedJob, CarriedResource, CarriedResult, CarriedUnit, CarriedValue, Head, head, put_head,
     put_rows, rows,
@@ -128,34 +131,44 @@ fn broken(error: impl std::fmt::Display) -> AppError {
     AppError::Invalid(format!("this is no archive of a session, or it breaks off: {}", cut(&error.to_string(), 400)))
 }
 
-/// Makes the session of an archive: under its own id, or under a new one.
+/// Makes the session of an archive: under its own id, or under a new one. All of the archive is read and checked before
+/// the database is asked for anything.
 ///
 /// # Errors
 /// [`AppError::Invalid`] for what is no such archive, with the file and the line; [`AppError::Conflict`] if there is a
 /// session of that id.
-pub async fn import(sessions: &Sessions, archive: File, under_new_id: bool) -> Result<At<SessionId>> {
-    let mut tx = sessions.db.begin().await?;
-    let now = sessions.now();
-    let (fresh, life) = (SessionId::new(now), new_uuid(now));
-    let handle = Handle::current();
-    let (tx, id, version) = blocking(move || {
-        let (id, version) = unpack(&mut tx.conn(), &handle, archive, life, under_new_id.then_some(fresh))?;
-        Ok((tx, id, version))
+pub async fn import(sessions: &Sessions, mut archive: File, under_new_id: bool) -> Result<At<SessionId>> {
+    let (archive, cover) = blocking(move || {
+        let cover = check(&mut archive)?;
+        Ok((archive, cover))
     })
     .await?;
+    let now = sessions.now();
+    let id = if under_new_id { SessionId::new(now) } else { cover.id };
+    let version = cover.session.version;
+    let mut tx = sessions.db.begin().await?;
+    put_head(&mut tx.conn(), id.0, new_uuid(now), &cover.session).await.map_err(|error| match error {
+        store::Error::Conflict(_) => {
+            AppError::Conflict(format!("there is a session {id} already: remove it, or import this one under a new id"))
+        }
+        other => AppError::Store(other),
+    })?;
+    let handle = Handle::current();
+    let mut tx = blocking(move || {
+        fill(&mut tx.conn(), &handle, archive, id)?;
+        Ok(tx)
+    })
+    .await?;
+    let document = json!({"version": version, "by": cover.session.created_by, "imported": true});
+    store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_CREATED, now, document))]).await?;
     tx.commit().await?;
     sessions.tell(id);
     Ok(At { version, value: id })
 }
 
-/// Reads an archive into the database, and makes sure that its rows make a session.
-fn unpack(
-    conn: &mut Conn<'_>,
-    handle: &Handle,
-    archive: File,
-    life: Uuid,
-    fresh: Option<SessionId>,
-) -> Result<(SessionId, i64)> {
+/// Reads an archive from its beginning: what it says of itself, then each file of rows.
+fn read(archive: &mut File, mut rows: impl FnMut(&Cover, &str, &mut dyn BufRead) -> Result<()>) -> Result<Cover> {
+    archive.rewind().map_err(failed)?;
     let mut archive = tar::Archive::new(BufReader::new(archive));
     let mut entries = archive.entries().map_err(broken)?;
     let first = entries.next().ok_or_else(|| broken("it is empty"))?.map_err(broken)?;
@@ -165,6 +178,37 @@ fn unpack(
     let mut text = Vec::new();
     first.take(MAX_LINE).read_to_end(&mut text).map_err(broken)?;
     let cover: Cover = serde_json::from_slice(&text).map_err(|error| broken(format!("{HEAD}: {error}")))?;
+    for entry in entries {
+        let entry = entry.map_err(broken)?;
+        let name = entry.path().map_err(broken)?.to_string_lossy().into_owned();
+        rows(&cover, &name, &mut BufReader::new(entry))?;
+    }
+    Ok(cover)
+}
+
+/// Makes sure that the rows of an archive make a session; what it says of itself.
+fn check(archive: &mut File) -> Result<Cover> {
+    let mut changes = Changes::default();
+    let cover = read(archive, |cover, name, lines| {
+        check_cover(cover)?;
+        check_rows(cover, &mut changes, name, lines)
+    })?;
+    check_cover(&cover)?;
+    let Head { metadata, counters, context, manifest, desired, mandatory, problems, .. } = cover.session.clone();
+    changes.metadata = Some(metadata.0.brief());
+    changes.app_blob = Some(metadata.0.app_blob);
+    changes.rejected_jobs = Some(metadata.0.rejected_jobs);
+    changes.counters = Some(counters.0);
+    changes.context = Some(context.0);
+    changes.manifest = Some(manifest.0);
+    changes.desired = Some(desired.0);
+    changes.mandatory = Some(mandatory.0);
+    changes.problems = Some(problems.0);
+    Session::restore(changes).map_err(broken)?;
+    Ok(cover)
+}
+
+fn check_cover(cover: &Cover) -> Result<()> {
     if cover.format != FORMAT || cover.version != VERSION {
         let words = format!("{HEAD}: want format {FORMAT}, version {VERSION}, not {} {}", cover.format, cover.version);
         return Err(broken(words));
@@ -173,68 +217,79 @@ fn unpack(
     if !(1..=MAX_VERSION).contains(&limit) || !(0..=limit).contains(&cover.session.removed_in) {
         return Err(broken(format!("{HEAD}: its versions make no sense")));
     }
+    Ok(())
+}
+
+/// Makes sure that each row of a file is as it has to be, and takes those that a session is made of.
+fn check_rows(cover: &Cover, changes: &mut Changes, name: &str, lines: &mut dyn BufRead) -> Result<()> {
+    let limit = cover.session.version;
     let next_event = cover.session.counters.0.next_event;
-    let id = fresh.unwrap_or(cover.id);
-    handle.block_on(put_head(conn, id.0, life, &cover.session)).map_err(|error| match error {
-        store::Error::Conflict(_) => {
-            AppError::Conflict(format!("there is a session {id} already: remove it, or import this one under a new id"))
-        }
-        other => AppError::Store(other),
-    })?;
-    let mut changes = Changes {
-        metadata: Some(cover.session.metadata.0),
-        counters: Some(cover.session.counters.0),
-        context: Some(cover.session.context.0),
-        manifest: Some(cover.session.manifest.0),
-        desired: Some(cover.session.desired.0),
-        mandatory: Some(cover.session.mandatory.0),
-        ..Changes::default()
-    };
+    match name.strip_suffix(".ndjson") {
+        Some(CarriedUnit::NAME) => each_row(name, lines, |row: CarriedUnit| {
+            let is_right = u64::try_from(row.place) == Ok(row.document.0.position) && row.version <= limit;
+            changes.units.push(row.document.0);
+            Ok(is_right && changes.units.len() <= MAX_UNITS)
+        }),
+        Some(CarriedJob::NAME) => each_row(name, lines, |row: CarriedJob| {
+            let is_right = row.job_id == row.document.0.id && check_id(&row.job_id).is_ok() && row.version <= limit;
+            changes.jobs.push(row.document.0);
+            Ok(is_right)
+        }),
+        Some(CarriedResult::NAME) => each_row(name, lines, |row: CarriedResult| {
+            let Ok(number) = u32::try_from(row.number) else { return Ok(false) };
+            let is_known = row.document.0.outcome.as_ref().is_none_or(Outcome::is_known);
+            let is_right = is_known && check_id(&row.job_id).is_ok() && row.version <= limit;
+            if row.live {
+                changes.history.push(HistoryRow { job: row.job_id, number, report: row.document.0 });
+            }
+            Ok(is_right)
+        }),
+        Some(CarriedResource::NAME) => each_row(name, lines, |row: CarriedResource| {
+            let is_right =
+                row.resource_id == row.document.0.id && !row.resource_id.contains('\0') && row.version <= limit;
+            changes.resources.push(row.document.0);
+            Ok(is_right)
+        }),
+        Some(CarriedEvent::NAME) => each_row(name, lines, |row: CarriedEvent| {
+            let number = row.document.0.number;
+            Ok(u64::try_from(row.number) == Ok(number) && number < next_event && row.version <= limit)
+        }),
+        Some(CarriedValue::NAME) => each_row(name, lines, |row: CarriedValue| Ok(!row.key.contains('\0'))),
+        _ => Err(broken(format!("it holds `{}`, which is no part of one", cut(name, 200)))),
+    }
+}
+
+/// Writes the rows of an archive that was checked.
+fn fill(conn: &mut Conn<'_>, handle: &Handle, mut archive: File, id: SessionId) -> Result<()> {
     let mut table = Table { conn, handle, id };
-    for entry in entries {
-        let entry = entry.map_err(broken)?;
-        let name = entry.path().map_err(broken)?.to_string_lossy().into_owned();
-        let lines = BufReader::new(entry);
-        match name.strip_suffix(".ndjson") {
-            Some(CarriedUnit::NAME) => {
-                table.fill(&name, lines, |row: &CarriedUnit| {
-                    changes.units.push(row.document.0.clone());
-                    u64::try_from(row.place) == Ok(row.document.0.position)
-                        && row.version <= limit
-                        && changes.units.len() <= MAX_UNITS
-                })?;
-            }
-            Some(CarriedJob::NAME) => {
-                table.fill(&name, lines, |row: &CarriedJob| {
-                    changes.jobs.push(row.document.0.clone());
-                    row.job_id == row.document.0.id && check_id(&row.job_id).is_ok() && row.version <= limit
-                })?;
-            }
-            Some(CarriedResult::NAME) => table.fill(&name, lines, |row: &CarriedResult| {
-                let outcome = row.document.0.outcome.as_ref();
-                let Ok(number) = u32::try_from(row.number) else { return false };
-                if row.live {
-                    let report = row.document.0.clone();
-                    changes.history.push(HistoryRow { job: row.job_id.clone(), number, report });
-                }
-                outcome.is_none_or(Outcome::is_known) && check_id(&row.job_id).is_ok() && row.version <= limit
-            })?,
-            Some(CarriedResource::NAME) => {
-                table.fill(&name, lines, |row: &CarriedResource| {
-                    changes.resources.push(row.document.0.clone());
-                    row.resource_id == row.document.0.id && !row.resource_id.contains('\0') && row.version <= limit
-                })?;
-            }
-            Some(CarriedEvent::NAME) => table.fill(&name, lines, |row: &CarriedEvent| {
-                let number = row.document.0.number;
-                u64::try_from(row.number) == Ok(number) && number < next_event && row.version <= limit
-            })?,
-            Some(CarriedValue::NAME) => table.fill(&name, lines, |row: &CarriedValue| !row.key.contains('\0'))?,
-            _ => return Err(broken(format!("it holds `{}`, which is no part of one", cut(&name, 200)))),
+    read(&mut archive, |_, name, lines| match name.strip_suffix(".ndjson") {
+        Some(CarriedUnit::NAME) => table.fill::<CarriedUnit>(name, lines),
+        Some(CarriedJob::NAME) => table.fill::<CarriedJob>(name, lines),
+        Some(CarriedResult::NAME) => table.fill::<CarriedResult>(name, lines),
+        Some(CarriedResource::NAME) => table.fill::<CarriedResource>(name, lines),
+        Some(CarriedEvent::NAME) => table.fill::<CarriedEvent>(name, lines),
+        Some(CarriedValue::NAME) => table.fill::<CarriedValue>(name, lines),
+        _ => Ok(()),
+    })?;
+    Ok(())
+}
+
+/// Reads the rows of a file, one after the other, and tells of each whether it is as it has to be.
+fn each_row<T: Carried>(name: &str, lines: &mut dyn BufRead, mut take: impl FnMut(T) -> Result<bool>) -> Result<()> {
+    let mut text = Vec::new();
+    for number in 1_u64.. {
+        text.clear();
+        let read = lines.take(MAX_LINE).read_until(b'\n', &mut text).map_err(broken)?;
+        if read == 0 {
+            break;
+        }
+        let row: T =
+            serde_json::from_slice(&text).map_err(|error| broken(format!("{name}, line {number}: {error}")))?;
+        if !take(row)? {
+            return Err(broken(format!("{name}, line {number}: what it says does not go together")));
         }
     }
-    Session::restore(changes).map_err(broken)?;
-    Ok((id, cover.session.version))
+    Ok(())
 }
 
 /// Where rows of an archive go.
@@ -245,32 +300,16 @@ struct Table<'t, 'c> {
 }
 
 impl Table<'_, '_> {
-    /// Writes the rows of a file; each is looked at before, whether it is as it has to be.
-    fn fill<T: Carried>(
-        &mut self,
-        name: &str,
-        mut lines: impl std::io::BufRead,
-        mut look: impl FnMut(&T) -> bool,
-    ) -> Result<()> {
+    fn fill<T: Carried>(&mut self, name: &str, lines: &mut dyn BufRead) -> Result<()> {
         let mut batch: Vec<T> = Vec::new();
-        let mut text = Vec::new();
-        for number in 1_u64.. {
-            text.clear();
-            let read = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut text).map_err(broken)?;
-            if read == 0 {
-                break;
-            }
-            let row: T =
-                serde_json::from_slice(&text).map_err(|error| broken(format!("{name}, line {number}: {error}")))?;
-            if !look(&row) {
-                return Err(broken(format!("{name}, line {number}: what it says does not go together")));
-            }
+        each_row(name, lines, |row| {
             batch.push(row);
             if batch.len() == BATCH {
                 self.write(name, &batch)?;
                 batch.clear();
             }
-        }
+            Ok(true)
+        })?;
         self.write(name, &batch)
     }
 

@@ -78,8 +78,7 @@ pub fn read(text: &str, file: &pxu::Source<'_>) -> (Vec<Source>, Vec<Problem>) {
 }
 
 /// The name of the first field that holds a NUL letter, or whose name does.
-#[must_use]
-pub fn nul_in(unit: &Unit) -> Option<String> {
+fn nul_in(unit: &Unit) -> Option<String> {
     let holds = |value: &FieldValue| match value {
         FieldValue::Text(text) => text.contains('\0'),
         FieldValue::List(list) => list.iter().any(holds_nul),

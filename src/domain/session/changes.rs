@@ -7,13 +7,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::event::EventRow;
 use super::inhibitor::Inhibitor;
-use super::metadata::Metadata;
+use super::metadata::{Blob, Metadata};
 use super::outcome::Outcome;
+use super::problem::Problem;
 use super::report::Report;
 use crate::domain::program::Record;
 use crate::domain::unit::{Effective, Unit};
@@ -25,9 +26,15 @@ use crate::domain::unit::{Effective, Unit};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Changes {
-    /// Title, flags and the like.
+    /// Title, flags and the like: [`Metadata::brief`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
+    /// What an application keeps; inside, `None` if it took that away.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub app_blob: Option<Option<Blob>>,
+    /// The jobs that somebody took away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected_jobs: Option<Vec<String>>,
     /// What is next and what waits; it changes with nearly everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<Counters>,
@@ -43,6 +50,9 @@ pub struct Changes {
     /// The ids of the mandatory jobs; they need not be there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mandatory: Option<Vec<String>>,
+    /// What is wrong with what was desired last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problems: Option<Vec<Problem>>,
     /// Positions of units that are gone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub units_removed: Vec<u64>,
@@ -67,6 +77,11 @@ pub struct Changes {
     /// What happened, in order. The key is the number; rows never change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<EventRow>,
+}
+
+/// A member that is there, `null` or not.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 impl Changes {

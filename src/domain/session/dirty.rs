@@ -7,11 +7,15 @@ use super::changes::Counters;
 /// What stands once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Once {
+    /// All of it but what the next two are.
     Metadata,
+    Blob,
+    Rejected,
     Context,
     Manifest,
     Desired,
     Mandatory,
+    Problems,
     /// Only while rows are taken in: places in the run list.
     RunList,
 }
@@ -25,7 +29,7 @@ pub(super) struct Dirty {
     pub(super) jobs: BTreeSet<u32>,
     pub(super) jobs_removed: BTreeSet<u32>,
     /// Of each job the first result that was not taken.
-    pub(super) history: BTreeMap<u32, usize>,
+    pub(super) history: BTreeMap<u32, u32>,
     pub(super) resources: BTreeSet<u32>,
     pub(super) resources_removed: BTreeSet<u32>,
     /// What the counters were.

@@ -87,6 +87,26 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// Its kind in the feed of events.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::StateMapChanged => "session.state_map_changed",
+            Self::JobAdded { .. } => "session.job_added",
+            Self::JobRemoved { .. } => "session.job_removed",
+            Self::UnitAdded { .. } => "session.unit_added",
+            Self::UnitRemoved { .. } => "session.unit_removed",
+            Self::ResultChanged { .. } => "session.result_changed",
+            Self::ProviderAdded { .. } => "session.provider_added",
+            Self::Selected { .. } => "session.selected",
+            Self::ReadinessChanged { .. } => "session.readiness_changed",
+            Self::Begun { .. } => "session.begun",
+            Self::RecordsSet { .. } => "session.records_set",
+        }
+    }
+}
+
 /// An event and its place among all of the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::changes::Overridden;
 use super::event::{Event, Source};
+use super::history::History;
 use super::problem::{Clash, Need, Refused};
 use super::state::{ATTEMPTS, Entry, Held, Session, clash};
 use crate::domain::unit::template::Template;
@@ -351,7 +352,7 @@ impl Session {
             depends,
             after,
             salvages,
-            history: Vec::new(),
+            history: History::default(),
             result: None,
             unmet: 0,
             held: Vec::new(),

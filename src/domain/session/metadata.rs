@@ -53,6 +53,26 @@ pub struct Metadata {
     pub origin: Option<Origin>,
 }
 
+impl Metadata {
+    /// All but what may be large and stands by itself in rows: `app_blob` and `rejected_jobs`.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        Self {
+            title: self.title.clone(),
+            flags: self.flags.clone(),
+            running_job_name: self.running_job_name.clone(),
+            app_blob: None,
+            app_id: self.app_id.clone(),
+            custom_joblist: self.custom_joblist,
+            rejected_jobs: Vec::new(),
+            origin: self.origin.clone(),
+            running_job_results: self.running_job_results,
+            last_job_start_time: self.last_job_start_time,
+            remaining_todo_jobs: self.remaining_todo_jobs,
+        }
+    }
+}
+
 impl Default for Metadata {
     fn default() -> Self {
         Self {

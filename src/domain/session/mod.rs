@@ -11,13 +11,14 @@
 //! state, members      what a session holds; units and jobs that come and go
 //! select, solve       desired jobs -> run list and problems
 //! readiness           what holds jobs up, step by step
-//! record              results, records of resources, generated jobs
+//! record, history     results, records of resources, generated jobs
 //! skips, running      jobs that can never start; the job that is running
 //! plans, trim, stats  test plans; trimming; counts, durations, the verdict
 //! context             providers, units by id, values that are computed once
 //! rows, changes       the session as rows, out and in
 //! metadata, origin    what is noted about it; what it was made from
 //! image               suspended and resumed
+//! weight              how much room a session takes
 //! words               why a job cannot start, in one line
 //! controller          who runs a job, and what its end comes to
 //! ```
@@ -27,6 +28,7 @@ mod context;
 pub mod controller;
 mod dirty;
 pub mod event;
+mod history;
 pub mod image;
 pub mod inhibitor;
 mod members;
@@ -47,6 +49,7 @@ mod solve;
 mod state;
 mod stats;
 mod trim;
+pub mod weight;
 mod words;
 
 #[cfg(test)]
@@ -72,7 +75,7 @@ pub use running::{NotBegun, Recovered};
 pub use select::{NoOrder, order_of};
 pub use skips::{Behind, GivenUp, Skipped, Why};
 pub use state::{ATTEMPTS, JobView, Session};
-pub use stats::{CategoryViews, EstimatedDuration, MANUAL_OVERHEAD, Ruling, Verdict};
+pub use stats::{CategoryViews, EstimatedDuration, LeftOut, MANUAL_OVERHEAD, Ruling, Verdict};
 pub use trim::NotTrimmed;
 
 pub use crate::domain::unit::Effective;

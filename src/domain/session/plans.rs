@@ -107,7 +107,17 @@ impl Session {
         } else {
             self.mandatory.iter().chain(&self.desired).copied().collect()
         };
-        Ok(self.select_numbers(&desired))
+        let before = std::mem::take(&mut self.problems);
+        let problems = self.select_numbers(&desired);
+        // What was left out before is not among what is desired any more, and was asked for all the same.
+        let is_out = |job: &str| self.job(job).is_none_or(|view| view.run_position().is_none());
+        let mut kept: Vec<Problem> = before.into_iter().filter(|it| it.leaves_out() && is_out(it.job())).collect();
+        kept.retain(|problem| !problems.contains(problem));
+        kept.extend(problems.iter().cloned());
+        self.keep_problems(kept);
+        // Taken away above: whether that is another list than before is not known here.
+        self.dirty.once.insert(Once::Problems);
+        Ok(problems)
     }
 
     /// Begins the setup of these plans: desires their setup jobs, without the mandatory ones.

@@ -68,6 +68,12 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether the job was left out for it. One that salvages what is not there only waits.
+    #[must_use]
+    pub fn leaves_out(&self) -> bool {
+        !matches!(self, Self::Missing { need: Need::Salvages, .. })
+    }
+
     /// The job that it is about.
     #[must_use]
     pub fn job(&self) -> &str {

@@ -88,10 +88,9 @@ impl Session {
             return;
         }
         recorded.is_new = true;
-        let place = entry.history.len();
-        entry.history.push(Arc::clone(report));
+        let place = entry.history.push(Arc::clone(report));
         self.dirty.history.entry(number).or_insert(place);
-        self.set_result(number, u32::try_from(place).ok());
+        self.set_result(number, Some(place));
     }
 
     /// The records of a resource are these now; if there are none, one without fields.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::changes::{Changes, ContextRow, Counters, HistoryRow, JobRow, Misfit, ResourceRow, UnitRow};
 use super::dirty::{Dirty, Once};
 use super::event::EventRow;
+use super::metadata::Metadata;
 use super::report::Report;
 use super::state::{Held, Session};
 use crate::domain::unit::Job;
@@ -19,12 +20,15 @@ impl Session {
         let taken = Dirty { taken: counters.clone(), ..Dirty::default() };
         let dirty = std::mem::replace(&mut self.dirty, taken);
         let mut changes = Changes {
-            metadata: dirty.once.contains(&Once::Metadata).then(|| self.metadata.clone()),
+            metadata: dirty.once.contains(&Once::Metadata).then(|| self.metadata.brief()),
+            app_blob: dirty.once.contains(&Once::Blob).then(|| self.metadata.app_blob.clone()),
+            rejected_jobs: dirty.once.contains(&Once::Rejected).then(|| self.metadata.rejected_jobs.clone()),
             counters: (counters != dirty.taken).then_some(counters),
             context: dirty.once.contains(&Once::Context).then(|| self.context.clone()),
             manifest: dirty.once.contains(&Once::Manifest).then(|| self.manifest.clone()),
             desired: dirty.once.contains(&Once::Desired).then(|| self.texts(&self.desired)),
             mandatory: dirty.once.contains(&Once::Mandatory).then(|| self.texts(&self.mandatory)),
+            problems: dirty.once.contains(&Once::Problems).then(|| self.problems.clone()),
             units_removed: dirty.units_removed.into_iter().collect(),
             units: dirty.units.iter().filter_map(|position| self.unit_row(*position)).collect(),
             jobs_removed: self.sorted(&dirty.jobs_removed),
@@ -35,6 +39,11 @@ impl Session {
             events: std::mem::take(&mut self.events),
         };
         changes.sort();
+        if self.past_is_elsewhere {
+            for number in dirty.history.keys() {
+                self.let_go_of_past(*number);
+            }
+        }
         changes
     }
 
@@ -44,17 +53,20 @@ impl Session {
         &self.events
     }
 
-    /// All rows there are, but for events.
+    /// All rows there are, but for events, and for results that are [kept elsewhere](Session::keep_past_elsewhere).
     #[must_use]
     pub fn rows(&self) -> Changes {
         let numbers = || self.slots.iter().zip(0..).map(|(_, number)| number);
         let mut changes = Changes {
-            metadata: Some(self.metadata.clone()),
+            metadata: Some(self.metadata.brief()),
+            app_blob: Some(self.metadata.app_blob.clone()),
+            rejected_jobs: Some(self.metadata.rejected_jobs.clone()),
             counters: Some(self.counters()),
             context: Some(self.context.clone()),
             manifest: Some(self.manifest.clone()),
             desired: Some(self.texts(&self.desired)),
             mandatory: Some(self.texts(&self.mandatory)),
+            problems: Some(self.problems.clone()),
             units: self.units.keys().filter_map(|position| self.unit_row(*position)).collect(),
             jobs: numbers().filter_map(|number| self.job_row(number)).collect(),
             history: numbers().flat_map(|number| self.history_rows(number, 0)).collect(),
@@ -75,12 +87,41 @@ impl Session {
         Ok(session)
     }
 
+    /// The session that has these rows, of whose results the older ones may be missing: the rest of a job's results is
+    /// taken to be [kept elsewhere](Session::keep_past_elsewhere).
+    ///
+    /// # Errors
+    /// [`Misfit`], if they are not the rows of one session.
+    pub fn restore_without_past(rows: Changes) -> Result<Self, Misfit> {
+        let mut session = Self { past_is_elsewhere: true, ..Self::default() };
+        session.absorb(rows)?;
+        Ok(session)
+    }
+
+    /// From now on of each job the last result alone is kept here, and how many there are: whoever takes the changes keeps
+    /// the others. [`Session::rows`] and [`Session::image`] lack them then.
+    pub fn keep_past_elsewhere(&mut self) {
+        self.past_is_elsewhere = true;
+        for number in self.order.values().copied().collect::<Vec<_>>() {
+            if !self.dirty.history.contains_key(&number) {
+                self.let_go_of_past(number);
+            }
+        }
+    }
+
+    fn let_go_of_past(&mut self, number: u32) {
+        if let Some(entry) = self.entry_mut(number) {
+            entry.history.let_go();
+        }
+    }
+
     /// Takes rows in that somebody else wrote, in the order in which they were taken. What changed here since changes were
     /// last taken must have been thrown away, and this session with it.
     ///
     /// # Errors
     /// [`Misfit`], if the rows do not fit those that are here; then the session is of no use any more.
-    pub fn absorb(&mut self, rows: Changes) -> Result<(), Misfit> {
+    pub fn absorb(&mut self, mut rows: Changes) -> Result<(), Misfit> {
+        self.absorb_metadata(&mut rows);
         for id in &rows.jobs_removed {
             if let Some(number) = self.names.find(id) {
                 self.leave_job(number);
@@ -101,8 +142,11 @@ impl Session {
             self.absorb_result(row)?;
         }
         for (number, result, results) in results {
-            if self.entry(number).is_some_and(|entry| entry.history.len() != results as usize) {
+            if self.entry(number).is_some_and(|entry| entry.history.len() != results) {
                 return Err(Misfit(format!("`{}` has results that are not here", self.names.text(number))));
+            }
+            if result.is_some_and(|result| result.checked_add(1) != Some(results)) {
+                return Err(Misfit(format!("the current result of `{}` is not its last", self.names.text(number))));
             }
             self.set_result(number, result);
         }
@@ -118,7 +162,7 @@ impl Session {
         if let Some(context) = rows.context {
             self.absorb_context(context)?;
         }
-        self.metadata = rows.metadata.unwrap_or(std::mem::take(&mut self.metadata));
+        self.problems = rows.problems.unwrap_or(std::mem::take(&mut self.problems));
         self.manifest = rows.manifest.unwrap_or(std::mem::take(&mut self.manifest));
         self.events.clear();
         if let Some(counters) = rows.counters {
@@ -128,6 +172,13 @@ impl Session {
         }
         self.dirty = Dirty { taken: self.counters(), ..Dirty::default() };
         Ok(())
+    }
+
+    fn absorb_metadata(&mut self, rows: &mut Changes) {
+        let known = std::mem::take(&mut self.metadata);
+        let app_blob = rows.app_blob.take().unwrap_or_else(|| known.app_blob.clone());
+        let rejected_jobs = rows.rejected_jobs.take().unwrap_or_else(|| known.rejected_jobs.clone());
+        self.metadata = Metadata { app_blob, rejected_jobs, ..rows.metadata.take().unwrap_or(known) };
     }
 
     fn absorb_unit(&mut self, row: UnitRow) {
@@ -159,9 +210,13 @@ impl Session {
 
     fn absorb_result(&mut self, row: HistoryRow) -> Result<(), Misfit> {
         let number = self.names.find(&row.job);
+        let elsewhere = self.past_is_elsewhere;
         let history = number.and_then(|number| self.entry_mut(number)).map(|entry| &mut entry.history);
         match history {
-            Some(history) if history.len() == row.number as usize => {
+            Some(history) if history.len() == row.number || elsewhere && history.len() < row.number => {
+                if elsewhere {
+                    history.pass_over(row.number);
+                }
                 history.push(Arc::new(row.report));
                 Ok(())
             }
@@ -242,7 +297,7 @@ impl Session {
             unit: entry.unit,
             outcome: entry.outcome().cloned(),
             result: entry.result,
-            results: u32::try_from(entry.history.len()).unwrap_or(u32::MAX),
+            results: entry.history.len(),
             held: entry.held.clone(),
             can_start: entry.can_start(),
             effective: entry.effective.clone(),
@@ -254,14 +309,14 @@ impl Session {
         })
     }
 
-    fn history_rows(&self, number: u32, from: usize) -> Vec<HistoryRow> {
+    fn history_rows(&self, number: u32, from: u32) -> Vec<HistoryRow> {
         let Some(entry) = self.entry(number) else { return Vec::new() };
-        let row = |(report, number): (&Arc<Report>, u32)| HistoryRow {
+        let row = |(number, report): (u32, &Arc<Report>)| HistoryRow {
             job: entry.job.id.clone(),
             number,
             report: report.as_ref().clone(),
         };
-        entry.history.iter().zip(0..).skip(from).map(row).collect()
+        entry.history.numbered().filter(|(number, _)| *number >= from).map(row).collect()
     }
 
     fn resource_row(&self, number: u32) -> Option<ResourceRow> {

@@ -67,8 +67,7 @@ impl Session {
         self.change(number, |entry| entry.attempts = entry.attempts.saturating_sub(1));
         self.dirty.jobs.insert(number);
         self.metadata.running_job_name = Some(job.to_owned());
-        self.metadata.running_job_results =
-            self.entry(number).and_then(|entry| u32::try_from(entry.history.len()).ok());
+        self.metadata.running_job_results = self.entry(number).map(|entry| entry.history.len());
         self.metadata.last_job_start_time = Some(now);
         self.metadata.remaining_todo_jobs = Some(true);
         self.dirty.once.insert(Once::Metadata);
@@ -99,9 +98,15 @@ impl Session {
 
     /// Changes what applications note. All of it is taken as it is.
     pub fn set_metadata(&mut self, metadata: Metadata) {
-        if metadata != self.metadata {
-            self.metadata = metadata;
+        if metadata.app_blob != self.metadata.app_blob {
+            self.dirty.once.insert(Once::Blob);
+        }
+        if metadata.rejected_jobs != self.metadata.rejected_jobs {
+            self.dirty.once.insert(Once::Rejected);
+        }
+        if metadata.brief() != self.metadata.brief() {
             self.dirty.once.insert(Once::Metadata);
         }
+        self.metadata = metadata;
     }
 }

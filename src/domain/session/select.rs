@@ -66,7 +66,16 @@ impl Session {
         self.unsettled.clear();
         let (run_list, problem_count) = (self.run_list.len() as u64, problems.len() as u64);
         self.tell(Source::Session, Event::Selected { run_list, problems: problem_count });
+        self.keep_problems(problems.clone());
         problems
+    }
+
+    /// Keeps what is wrong with what was desired, until something else is desired.
+    pub(super) fn keep_problems(&mut self, problems: Vec<Problem>) {
+        if problems != self.problems {
+            self.problems = problems;
+            self.dirty.once.insert(Once::Problems);
+        }
     }
 
     fn place(&mut self, number: u32, position: Option<u32>) {

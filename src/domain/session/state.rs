@@ -10,11 +10,12 @@ use super::changes::{ContextRow, Overridden};
 use super::context::Shared;
 use super::dirty::Dirty;
 use super::event::EventRow;
+use super::history::History;
 use super::inhibitor::Inhibitor;
 use super::metadata::Metadata;
 use super::names::Names;
 use super::outcome::Outcome;
-use super::problem::{Clash, Need, Refused};
+use super::problem::{Clash, Need, Problem, Refused};
 use super::report::Report;
 use super::solve::Graph;
 use crate::domain::program::Record;
@@ -52,6 +53,8 @@ pub struct Session {
     pub(super) desired: Vec<u32>,
     pub(super) mandatory: Vec<u32>,
     pub(super) run_list: Vec<u32>,
+    /// What is wrong with what was desired last.
+    pub(super) problems: Vec<Problem>,
     /// What changed while readiness was not computed anew.
     pub(super) unsettled: BTreeSet<u32>,
     /// Jobs of which it is not known whether they can start some day.
@@ -63,6 +66,8 @@ pub struct Session {
     pub(super) shared: Shared,
     pub(super) events: Vec<EventRow>,
     pub(super) dirty: Dirty,
+    /// Whether of each job the last result alone is kept here.
+    pub(super) past_is_elsewhere: bool,
 }
 
 /// A unit of the list.
@@ -106,7 +111,7 @@ pub(super) struct Entry {
     pub(super) depends: Vec<u32>,
     pub(super) after: Vec<u32>,
     pub(super) salvages: Vec<u32>,
-    pub(super) history: Vec<Arc<Report>>,
+    pub(super) history: History,
     pub(super) result: Option<u32>,
     /// How many of `depends`, `after` and `salvages` are not as they should be.
     pub(super) unmet: usize,
@@ -121,7 +126,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn current(&self) -> Option<&Arc<Report>> {
-        self.result.and_then(|number| self.history.get(number as usize))
+        self.result.and_then(|number| self.history.get(number))
     }
 
     pub(super) fn outcome(&self) -> Option<&Outcome> {
@@ -156,7 +161,7 @@ impl<'a> JobView<'a> {
     /// How many results there are of it.
     #[must_use]
     pub fn results(&self) -> usize {
-        self.entry.history.len()
+        self.entry.history.len() as usize
     }
 
     /// What it is.
@@ -177,7 +182,7 @@ impl<'a> JobView<'a> {
         self.entry.current().map(AsRef::as_ref)
     }
 
-    /// Its results, the oldest first.
+    /// Its results that are not [kept elsewhere](Session::keep_past_elsewhere), the oldest first.
     pub fn history(&self) -> impl Iterator<Item = &'a Report> + use<'a> {
         self.entry.history.iter().map(AsRef::as_ref)
     }
@@ -293,6 +298,12 @@ impl Session {
     #[must_use]
     pub fn desired(&self) -> impl ExactSizeIterator<Item = &str> {
         self.desired.iter().map(|number| self.names.text(*number))
+    }
+
+    /// What is wrong with what was desired last: what was left out of the run list, and why.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// The ids of the mandatory jobs; they need not be there.

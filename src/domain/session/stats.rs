@@ -42,7 +42,7 @@ pub enum Ruling {
     Pass,
     /// A blocker failed.
     Fail,
-    /// No blocker failed, and jobs of the run list have yet to be run or decided; or nothing is on it, the setup or the
+    /// No blocker failed, and jobs of the run list have yet to be run or decided, or jobs were left out of it; or nothing is on it, the setup or the
     /// bootstrap of the test plans goes on, or a mandatory job is not on it.
     Incomplete,
 }
@@ -58,8 +58,20 @@ pub struct Verdict {
     pub non_blockers_failed: Vec<String>,
     /// The blockers that were skipped or are not supported. They do not fail: whoever releases may mind.
     pub blockers_skipped: Vec<String>,
-    /// The jobs that have no outcome, or one that somebody has yet to decide.
+    /// The jobs that have no outcome, or one that somebody has yet to decide; behind them, those that were asked for and
+    /// left out of the run list.
     pub not_run: Vec<String>,
+    /// Of those that were left out, why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A job that was asked for, or that one which was asked for needs, and that is not on the run list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its id. There need not be such a job.
+    pub job: String,
+    /// Why it was left out.
+    pub reason: String,
 }
 
 impl Session {
@@ -148,6 +160,7 @@ impl Session {
             non_blockers_failed: Vec::new(),
             blockers_skipped: Vec::new(),
             not_run: Vec::new(),
+            left_out: self.left_out(),
         };
         for entry in self.run_list.iter().filter_map(|number| self.entry(*number)) {
             let blocks = entry.effective.certification_status == "blocker";
@@ -161,6 +174,7 @@ impl Session {
             };
             list.push(entry.job.id.clone());
         }
+        verdict.not_run.extend(verdict.left_out.iter().map(|left| left.job.clone()));
         if !verdict.blockers_failed.is_empty() {
             verdict.verdict = Ruling::Fail;
         } else if !verdict.not_run.is_empty() || self.has_not_begun() {
@@ -171,6 +185,14 @@ impl Session {
 }
 
 impl Session {
+    /// The jobs that were left out when something was desired last, each once, with the first reason.
+    fn left_out(&self) -> Vec<LeftOut> {
+        let mut seen = BTreeSet::new();
+        let problems = self.problems.iter().filter(|problem| problem.leaves_out() && seen.insert(problem.job()));
+        let out = problems.filter(|problem| self.job(problem.job()).is_none_or(|job| job.run_position().is_none()));
+        out.map(|problem| LeftOut { job: problem.job().to_owned(), reason: problem.to_string() }).collect()
+    }
+
     /// Whether what is to be tested has not been chosen yet, or is not all there.
     fn has_not_begun(&self) -> bool {
         let flags = &self.metadata.flags;

@@ -164,6 +164,40 @@ fn a_verdict_counts_blockers() {
 }
 
 #[test]
+fn what_was_left_out_has_not_run() {
+    let jobs: [&[(&str, &str)]; 4] = [
+        &[("id", "a")],
+        &[("id", "b"), ("depends", "gone")],
+        &[("id", "c"), ("depends", "b")],
+        &[("id", "r"), ("salvages", "gone")],
+    ];
+    let mut session = Session::new(jobs.into_iter().map(unit).collect()).expect("no clash");
+    let asked: Vec<String> = ["a", "c", "x", "r"].map(str::to_owned).to_vec();
+    let problems = session.select(&asked, true);
+    assert_eq!(session.problems(), problems);
+    for job in ["a", "r"] {
+        record(&mut session, job, "pass");
+    }
+    let verdict = session.verdict();
+    let left: Vec<&str> = verdict.left_out.iter().map(|left| left.job.as_str()).collect();
+    assert_eq!((verdict.verdict, left.len()), (Ruling::Incomplete, 3), "r only waits: {left:?}");
+    assert!(["b", "c", "x"].iter().all(|job| left.contains(job)), "{left:?}");
+    assert_eq!(verdict.not_run, left);
+    let b = verdict.left_out.iter().find(|left| left.job == "b").expect("b");
+    assert_eq!(b.reason, "`b` needs `gone` (depends), which is not there or was left out");
+
+    // Whoever holds the rows knows it too, and it stays when other plans are set.
+    let mut restored = Session::restore(session.rows()).expect("rows that fit");
+    assert_eq!(restored.verdict(), verdict);
+    let plan = unit(&[("unit", "test plan"), ("id", "p"), ("name", "P"), ("include", "a")]);
+    restored.add_units(vec![plan]).expect("a plan");
+    restored.set_plans(&["p".to_owned()]).expect("a plan that is there");
+    assert_eq!(restored.verdict().left_out, verdict.left_out);
+    restored.select(&["a".to_owned()], true);
+    assert_eq!((restored.verdict().verdict, restored.problems().len()), (Ruling::Pass, 0));
+}
+
+#[test]
 fn refused_operations_change_nothing() {
     let mut session = selected(&[&[("id", "a")], &[("id", "b"), ("depends", "a")], &[("id", "c")]]);
     session.select(&["b".to_owned()], true);

@@ -6,7 +6,7 @@ pub const MIN_ID_DIGITS: usize = 8;
 pub const MAX_ID_DIGITS: usize = 128;
 /// Of a path, in bytes.
 pub const MAX_PATH_BYTES: usize = 1_024;
-/// Of a view, in bytes: both databases index it, and PostgreSQL's index takes some 2,700.
+/// Of a view, in bytes: rules and questions match it, spec by spec.
 pub const MAX_VIEW_BYTES: usize = 2_048;
 /// Of a family, a parameter's name, a keyword, an owner: they stand in a line of a table.
 pub const MAX_NAME: usize = 200;

@@ -17,7 +17,7 @@ use crate::app::{App, AppError};
 use crate::domain::log::{Numbered, Wanted};
 use crate::http::body;
 use crate::http::problem::Result;
-use crate::http::sessions::events::{HEARTBEAT, RETRY};
+use crate::http::stream::{HEARTBEAT, RETRY};
 use crate::ids::RunId;
 
 /// Streams the lines as they are written.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::app::session::source::{self, Source};
 use crate::app::{AppError, MAX_FAULTS, cut};
 use crate::domain::fault::Fault;
-use crate::domain::unit::{FieldValue, Unit, pxu};
+use crate::domain::unit::{Unit, pxu};
+use crate::http::unit_fields::{below, fields_of};
 
 /// The longest name of a file, in characters.
 const MAX_FILE_NAME: usize = 500;
@@ -89,28 +90,14 @@ impl Reading<'_> {
             self.fault(pointer, "want at least one field");
             return;
         }
-        let Some(fields) = self.fields(pointer, members) else { return };
-        let unit = Unit::new(self.namespace, Some(self.name), fields);
-        match source::nul_in(&unit) {
-            Some(field) => self.fault(&below(pointer, &field), "a NUL character: want text without"),
-            None => self.units.push(Source::bare(unit)),
+        let mut wrong = Vec::new();
+        let fields = fields_of(members, pointer, &mut wrong);
+        if wrong.is_empty() {
+            self.units.push(Source::bare(Unit::new(self.namespace, Some(self.name), fields)));
         }
-    }
-
-    fn fields(&mut self, pointer: &str, members: Map<String, Value>) -> Option<BTreeMap<String, FieldValue>> {
-        let mut fields = BTreeMap::new();
-        for (name, value) in members {
-            if name.is_empty() {
-                self.fault(&below(pointer, ""), "want a name for the field");
-                return None;
-            }
-            let Some(value) = FieldValue::from_json(value) else {
-                self.fault(&below(pointer, &name), "want a text, a list or a map, not `null`: leave the field out");
-                return None;
-            };
-            fields.insert(name, value);
+        for fault in wrong {
+            self.fault(&fault.pointer, fault.detail);
         }
-        Some(fields)
     }
 
     fn file(&mut self, file: &str, text: Value) {
@@ -135,11 +122,6 @@ impl Reading<'_> {
             self.fault(pointer, cut(&words, 1_000));
         }
     }
-}
-
-/// The pointer to a member of what a pointer points to.
-fn below(pointer: &str, member: &str) -> String {
-    format!("{pointer}/{}", cut(&member.replace('~', "~0").replace('/', "~1"), MAX_FILE_NAME))
 }
 
 #[cfg(test)]
@@ -185,7 +167,7 @@ mod tests {
         for (asked, pointer, words) in [
             (json!({"units": [{"id": "a"}, 3]}), "/units/1", "map of fields"),
             (json!({"units": [{}]}), "/units/0", "at least one"),
-            (json!({"units": [{"": "x"}]}), "/units/0/", "a name"),
+            (json!({"units": [{"": "x"}]}), "/units/0/", "the name"),
             (json!({"units": [{"a/b": null}]}), "/units/0/a~1b", "not `null`"),
             (json!({"units": [{"id": "a\u{0}"}]}), "/units/0/id", "NUL"),
             (json!({"pxu": 3}), "/pxu", "want a text"),

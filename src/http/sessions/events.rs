@@ -1,16 +1,14 @@
 //! What happened in a session: in pages, in pages that are waited for, and as a stream of server-sent events.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::sse::{self, KeepAlive, Sse};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response, sse};
 use chrono::{DateTime, Utc};
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::stream;
 use serde::Serialize;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
@@ -20,26 +18,13 @@ use crate::app::session::event::{self, Heard, Listener, is_told_by};
 use crate::app::streams::Place;
 use crate::app::{App, AppError, cut};
 use crate::domain::session::{EventRow, Source};
-use crate::http::accept::prefers;
-use crate::http::body;
 use crate::http::params::{Listing, Params, Path};
-use crate::http::problem::{Code, Problem, ProblemBody, Result};
+use crate::http::problem::{ProblemBody, Result};
 use crate::http::sessions::session_of;
+use crate::http::stream::{is_asked_for, last_event_id, open, refused, vary, wait};
 use crate::ids::SessionId;
 use crate::store::page::Stretch;
 use crate::store::session::Happened;
-
-/// How often a stream without events shows that it is alive.
-pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// After how long a client is to connect again.
-pub(crate) const RETRY: Duration = Duration::from_secs(2);
-
-/// The longest time that a page is waited for, in seconds.
-pub const MAX_WAIT_S: u64 = 60;
-
-/// The content type of a stream.
-const STREAM: &str = "text/event-stream";
 
 /// Something that happened. Beside these members it has those of its kind: see `event`.
 #[derive(Debug, Serialize, ToSchema)]
@@ -140,14 +125,8 @@ pub(crate) async fn list_session_events(
 ) -> Result<Response> {
     let params = params.only(&["after", "source", "follow", "wait"])?;
     let mut asked = Asked { id: session_of(&id)?, tellers: tellers(&params)?, after: params.one("after")? };
-    let wait = wait(&params)?;
-    if params.flag("follow")?.unwrap_or_else(|| wait.is_none() && prefers(&headers, STREAM, "application/json")) {
-        for field in ["wait", "limit", "cursor"] {
-            if params.one::<String>(field)?.is_some() {
-                return Err(refused(format!("the query field `{field}`: it is for pages, and a stream has none")));
-            }
-        }
-        asked.after = last_event_id(&headers)?.or(asked.after);
+    if is_asked_for(&params, &headers, "wait")? {
+        asked.after = last_number(&headers)?.or(asked.after);
         return follow(&app, asked).await;
     }
     let Stretch { limit, after: cursor } = params.stretch::<i64>()?;
@@ -155,23 +134,18 @@ pub(crate) async fn list_session_events(
         return Err(refused("send `after` or `cursor`, not both".to_owned()));
     }
     asked.after = cursor.or(asked.after);
-    let Heard { happened, next } = match wait {
+    let Heard { happened, next } = match wait(&params, "wait")? {
         None => event::list(&app.sessions, asked.id, &asked.tellers, &asked.stretch(limit)).await?,
         Some(wait) => waited(&app, &asked, limit, wait).await?,
     };
     let items = happened.into_iter().map(EventView::from).collect();
-    let vary = [(header::VARY, HeaderValue::from_static("accept"))];
-    Ok((vary, Json(Listing { items, next_cursor: next.map(|number| number.to_string()) })).into_response())
+    Ok((vary(), Json(Listing { items, next_cursor: next.map(|number| number.to_string()) })).into_response())
 }
 
 impl Asked {
     fn stretch(&self, limit: u32) -> Stretch<i64> {
         Stretch { limit, after: self.after }
     }
-}
-
-fn refused(words: String) -> Problem {
-    Problem::new(Code::BadRequest, words)
 }
 
 fn tellers(params: &Params) -> Result<Vec<Source>> {
@@ -186,25 +160,10 @@ fn tellers(params: &Params) -> Result<Vec<Source>> {
     params.all::<String>("source")?.into_iter().map(read).collect()
 }
 
-fn wait(params: &Params) -> Result<Option<Duration>> {
-    let wait = params.one::<u64>("wait")?;
-    if wait.is_some_and(|seconds| seconds > MAX_WAIT_S) {
-        return Err(refused(format!("the query field `wait`: want at most {MAX_WAIT_S} seconds")));
-    }
-    Ok(wait.map(Duration::from_secs))
-}
-
 /// The number of the last event that a client has.
-fn last_event_id(headers: &HeaderMap) -> Result<Option<i64>> {
-    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
-    // What a client sends that was given no id yet.
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let number = body::text(headers, "last-event-id").and_then(|text| text.trim().parse::<i64>().ok());
-    let number = number.filter(|number| *number >= 0);
-    let wrong = || refused("Last-Event-ID: want the `id` of an event of this session, which is a number".to_owned());
-    number.map(Some).ok_or_else(wrong)
+fn last_number(headers: &HeaderMap) -> Result<Option<i64>> {
+    let read = |text: &str| text.parse::<i64>().ok().filter(|number| *number >= 0);
+    last_event_id(headers, read, "the `id` of an event of this session, which is a number")
 }
 
 /// A page with something in it, or an empty one when the time is over.
@@ -238,21 +197,7 @@ async fn follow(app: &App, asked: Asked) -> Result<Response> {
     let place = app.streams.enter()?;
     let listener = Listener::new(&app.sessions, asked.id, asked.after).await?;
     let following = Following { listener, place, asked, waiting: VecDeque::new(), over: false };
-    // Told at once, so that a client knows that it is connected.
-    let first = sse::Event::default().retry(RETRY).comment("events of a session");
-    let events = stream::once(async { first }).chain(stream::unfold(following, Following::step));
-    let mut response = answer(events, HEARTBEAT);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept"));
-    // Proxies that gather answers before they pass them on would gather for ever.
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
-}
-
-fn answer(events: impl Stream<Item = sse::Event> + Send + 'static, heartbeat: Duration) -> Response {
-    let alive = KeepAlive::new().interval(heartbeat);
-    Sse::new(events.map(Ok::<_, Infallible>)).keep_alive(alive).into_response()
+    Ok(open("events of a session", stream::unfold(following, Following::step)))
 }
 
 /// Somebody who follows a session.
@@ -314,30 +259,17 @@ fn deleted(id: SessionId) -> sse::Event {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use axum::http::{HeaderName, HeaderValue};
 
-    fn headers(value: &'static str) -> HeaderMap {
-        HeaderMap::from_iter([(header::HeaderName::from_static("last-event-id"), HeaderValue::from_static(value))])
-    }
+    use super::*;
 
     #[test]
     fn the_last_event_is_a_number() {
-        assert_eq!(last_event_id(&HeaderMap::new()).unwrap(), None);
-        assert_eq!(last_event_id(&headers("")).unwrap(), None);
-        assert_eq!(last_event_id(&headers("217")).unwrap(), Some(217));
+        let headers =
+            |value| HeaderMap::from_iter([(HeaderName::from_static("last-event-id"), HeaderValue::from_static(value))]);
+        assert_eq!(last_number(&headers("217")).unwrap(), Some(217));
         for wrong in ["x", "-1", "1.5", "99999999999999999999"] {
-            assert!(last_event_id(&headers(wrong)).unwrap_err().words().contains("Last-Event-ID"), "{wrong}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_quiet_stream_shows_that_it_is_alive() {
-        let response = answer(stream::pending(), Duration::from_millis(5));
-        assert_eq!(response.headers()[header::CONTENT_TYPE], STREAM);
-        let mut body = response.into_body().into_data_stream();
-        for _ in 0..3 {
-            let comment = tokio::time::timeout(Duration::from_secs(20), body.next()).await.unwrap().unwrap().unwrap();
-            assert!(comment.starts_with(b":") && comment.ends_with(b"\n\n"), "{comment:?}");
+            assert!(last_number(&headers(wrong)).unwrap_err().words().contains("Last-Event-ID"), "{wrong}");
         }
     }
 
@@ -354,7 +286,7 @@ mod tests {
                 event: Event::ResultChanged { job: "a\r\nb".into(), outcome: Some(Outcome::Pass) },
             }),
         };
-        let body = answer(stream::iter([event(happened)]), HEARTBEAT).into_body();
+        let body = open("hello", stream::iter([event(happened)])).into_body();
         let text = String::from_utf8(axum::body::to_bytes(body, 10_000).await.unwrap().to_vec()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.contains(&"id: 7") && lines.contains(&"event: result_changed"), "{text}");

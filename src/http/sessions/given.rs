@@ -1,25 +1,20 @@
 //! Units that come in: as fields, as a `.pxu` text, or both.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::{AppError, MAX_FAULTS, cut, holds_nul};
+use crate::app::session::source::{self, Source};
+use crate::app::{AppError, MAX_FAULTS, cut};
 use crate::domain::composition::needs;
 use crate::domain::fault::Fault;
 use crate::domain::session::{MAX_UNITS, check_id};
-use crate::domain::unit::pxu::{self, Located, Source};
-use crate::domain::unit::{FieldValue, Job, Unit};
-use crate::http::sessions::escaped;
+use crate::domain::unit::{Job, Unit, pxu};
 use crate::http::sessions::schema::UnitFields;
+use crate::http::unit_fields::{fields_of, wrong_name};
 
 /// The longest namespace, in characters.
 const MAX_NAMESPACE: usize = 200;
-
-/// The longest name of a field, in characters.
-const MAX_FIELD_NAME: usize = 200;
 
 /// Units, and where their ids are: `units`, `pxu`, or both, of which the former come first.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -94,7 +89,7 @@ fn wrong_namespace(namespace: Option<&str>) -> Option<String> {
 
 /// The unit of these fields, unless there are faults in them.
 fn unit_of(namespace: Option<&str>, value: Value, pointer: &str, faults: &mut Vec<Fault>) -> Option<Unit> {
-    let Value::Object(given) = value else {
+    let Value::Object(mut given) = value else {
         faults.push(Fault::new(pointer, "want an object: the fields of a unit"));
         return None;
     };
@@ -102,36 +97,14 @@ fn unit_of(namespace: Option<&str>, value: Value, pointer: &str, faults: &mut Ve
     if given.is_empty() {
         faults.push(Fault::new(pointer, "a unit needs a field"));
     }
+    // Here a field that is null is one that is left out.
+    given.retain(|_, value| !value.is_null());
     let fields = fields_of(given, pointer, faults);
     let unit = Unit::new(namespace, None, fields);
     if let Some(words) = wrong_unit(&unit) {
         faults.push(Fault::new(pointer, words));
     }
     (faults.len() == before).then_some(unit)
-}
-
-fn fields_of(given: Map<String, Value>, pointer: &str, faults: &mut Vec<Fault>) -> BTreeMap<String, FieldValue> {
-    let mut fields = BTreeMap::new();
-    for (name, value) in given {
-        let at = || format!("{pointer}/{}", escaped(&name));
-        if let Some(words) = wrong_name(&name) {
-            faults.push(Fault::new(at(), words));
-        } else if holds_nul(&value) {
-            faults.push(Fault::new(at(), NUL));
-        } else if let Some(value) = FieldValue::from_json(value) {
-            fields.insert(name, value);
-        }
-    }
-    fields
-}
-
-const NUL: &str = "it holds a NUL character, which cannot be stored";
-
-fn wrong_name(name: &str) -> Option<String> {
-    if name.is_empty() || name.chars().count() > MAX_FIELD_NAME {
-        return Some(format!("the name of a field: want 1 to {MAX_FIELD_NAME} characters"));
-    }
-    name.contains('\0').then(|| format!("the name of a field: {NUL}"))
 }
 
 /// What is wrong with a unit as a whole, if anything is: it cannot be named, or not under that name.
@@ -147,29 +120,23 @@ fn wrong_unit(unit: &Unit) -> Option<String> {
 }
 
 fn read_pxu(text: &str, namespace: Option<&str>, read: &mut Vec<Unit>, faults: &mut Vec<Fault>) {
-    let (units, problems) = pxu::read(text, &Source { file: "pxu", namespace, provider: None });
+    let (units, problems) = source::read(text, &pxu::Source { file: "", namespace, provider: None });
     for problem in problems.into_iter().take(MAX_FAULTS) {
         faults.push(Fault::new("/pxu", cut(&format!("line {}: {}", problem.line, problem.detail), 400)));
     }
-    for located in units {
+    for source in units {
         if faults.len() >= MAX_FAULTS {
             return;
         }
-        if let Some((line, words)) = wrong_located(&located) {
-            faults.push(Fault::new("/pxu", format!("line {line}: {words}")));
+        if let Some((line, words)) = wrong_source(&source) {
+            faults.push(Fault::new("/pxu", format!("line {}: {words}", line.unwrap_or_default())));
         } else {
-            read.push(located.value);
+            read.push(source.unit);
         }
     }
 }
 
-fn wrong_located(located: &Located<Unit>) -> Option<(usize, String)> {
-    let unit = &located.value;
-    for (name, value) in unit.fields() {
-        let nul = || value.as_text().is_some_and(|text| text.contains('\0')).then(|| NUL.to_owned());
-        if let Some(words) = wrong_name(name).or_else(nul) {
-            return Some((located.line_of(name), words));
-        }
-    }
-    wrong_unit(unit).map(|words| (located.first_line, words))
+fn wrong_source(source: &Source) -> Option<(Option<u32>, String)> {
+    let wrong = source.unit.fields().keys().find_map(|name| Some((source.line_of(name), wrong_name(name)?)));
+    wrong.or_else(|| wrong_unit(&source.unit).map(|words| (source.line, words)))
 }

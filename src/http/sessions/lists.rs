@@ -30,6 +30,17 @@ pub struct JobsView {
     pub jobs: Vec<String>,
 }
 
+/// What is desired, and what was left out of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DesiredNow)]
+pub struct DesiredView {
+    /// The full ids, in order, repetitions kept; without those that were left out.
+    #[schema(example = json!(["net::link", "net::ping"]))]
+    jobs: Vec<String>,
+    /// What is wrong with what was desired last; it was left out.
+    problems: Told<WrongView>,
+}
+
 /// What is wrong with what is desired.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SelectionProblems)]
@@ -44,7 +55,7 @@ impl From<Vec<Wrong>> for ProblemsView {
     }
 }
 
-/// Tells which jobs are desired
+/// Tells which jobs are desired, and what was left out of them
 #[utoipa::path(
     get, path = "/api/v1/sessions/{id}/desired", tag = "sessions",
     params(
@@ -52,7 +63,7 @@ impl From<Vec<Wrong>> for ProblemsView {
         ("if-none-match" = Option<String>, Header, description = "The ETag of a version that the caller has"),
     ),
     responses(
-        (status = 200, description = "The jobs, repetitions kept", body = JobsView, headers(("etag" = String, description = "Names the version"))),
+        (status = 200, description = "The jobs, repetitions kept", body = DesiredView, headers(("etag" = String, description = "Names the version"))),
         (status = 304, description = "The caller has it"),
         (status = 404, description = "There is no such session", body = ProblemBody),
     )
@@ -63,7 +74,8 @@ pub(crate) async fn get_desired(
     headers: HeaderMap,
 ) -> Result<Response> {
     let at = look::lists(&app.sessions, session_of(&id)?).await?;
-    Ok(shown(&headers, at, |lists: Lists| JobsView { jobs: lists.desired }))
+    let view = |lists: Lists| DesiredView { jobs: lists.desired, problems: Told::of(lists.problems, WrongView::from) };
+    Ok(shown(&headers, at, view))
 }
 
 /// What is to be desired.

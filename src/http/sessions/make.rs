@@ -132,6 +132,8 @@ pub struct WholeView {
     origin: Option<OriginView>,
     /// How it stands, in numbers.
     numbers: NumbersView,
+    /// What is wrong with what was desired last; it was left out.
+    problems: Told<WrongView>,
 }
 
 impl WholeView {
@@ -139,7 +141,7 @@ impl WholeView {
         let app_blob = stored.metadata.0.app_blob.take();
         let rejected_jobs = std::mem::take(&mut stored.metadata.0.rejected_jobs);
         let origin = stored.metadata.0.origin.take().map(OriginView::from);
-        let Numbers { units, jobs, run_list, todo, ready, outcomes, providers, plans } = numbers;
+        let Numbers { units, jobs, run_list, todo, ready, outcomes, providers, plans, problems } = numbers;
         let outcomes = outcomes.into_iter().map(|(outcome, count)| (outcome.to_string(), count)).collect();
         Self {
             session: stored.into(),
@@ -149,6 +151,7 @@ impl WholeView {
             test_plans: plans,
             origin,
             numbers: NumbersView { units, jobs, run_list, todo, ready, outcomes },
+            problems: Told::of(problems, WrongView::from),
         }
     }
 }
@@ -161,8 +164,6 @@ pub struct MadeView {
     session: WholeView,
     /// What came of adding its units.
     added: AddedView,
-    /// What is wrong with what was desired; it is left out.
-    problems: Told<WrongView>,
 }
 
 /// What a session is to be made of. All may be left out.
@@ -279,11 +280,7 @@ pub(crate) async fn create_session(
         Some(what) => make::create_from(&app.sessions, &app.specs, new, what, who).await?,
     };
     let At { version, value: whole } = make::get(&app.sessions, made.id).await?;
-    let shown = MadeView {
-        session: WholeView::new(whole),
-        added: made.added.into(),
-        problems: Told::of(made.problems, WrongView::from),
-    };
+    let shown = MadeView { session: WholeView::new(whole), added: made.added.into() };
     let location = format!("/api/v1/sessions/{}", made.id);
     Ok((StatusCode::CREATED, [(header::ETAG, etag(version))], [(header::LOCATION, location)], Json(shown))
         .into_response())

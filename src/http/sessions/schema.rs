@@ -288,8 +288,23 @@ pub struct VerdictDocument {
     pub non_blockers_failed: Vec<String>,
     /// The blockers that were skipped or are not supported. They do not fail: whoever releases may mind.
     pub blockers_skipped: Vec<String>,
-    /// The jobs that have no outcome, or one that somebody has yet to decide.
+    /// The jobs that have no outcome, or one that somebody has yet to decide; behind them, those that were asked for and
+    /// left out of the run list.
     pub not_run: Vec<String>,
+    /// Of those that were left out, why.
+    pub left_out: Vec<LeftOutDocument>,
+}
+
+/// A job that was asked for, or that one which was asked for needs, and that is not on the run list.
+#[derive(Debug, ToSchema)]
+#[schema(as = LeftOutJob)]
+pub struct LeftOutDocument {
+    /// Its id. There need not be such a job.
+    #[schema(example = "net::pong")]
+    pub job: String,
+    /// Why it was left out.
+    #[schema(example = "there is no job `net::pong`, or it was left out already")]
+    pub reason: String,
 }
 
 /// What came of the categories of jobs that have an outcome.

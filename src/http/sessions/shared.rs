@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::app::App;
 use crate::app::session::shared;
+use crate::app::{App, path_of};
 use crate::http::body;
 use crate::http::catalogue::Author;
-use crate::http::params::{Path, path_of};
+use crate::http::params::Path;
 use crate::http::problem::{ProblemBody, Result};
 use crate::http::sessions::session_of;
 use crate::ids::SessionId;

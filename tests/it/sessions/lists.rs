@@ -12,7 +12,7 @@ on_both! {
         let app = TestApp::start(db).await;
         let path = network(&app, &[]).await;
         let desired = format!("{path}/desired");
-        assert_eq!(app.show(&desired).await, json!({"jobs": []}));
+        assert_eq!(app.show(&desired).await, json!({"jobs": [], "problems": {"count": 0, "items": []}}));
         let done = put(&app, &format!("{path}/mandatory"), &json!({"jobs": ["net::ask"]})).await.expect(200);
         assert_eq!(done.json(), json!({"jobs": ["net::ask"]}));
         assert_eq!(app.show(&format!("{path}/mandatory")).await, json!({"jobs": ["net::ask"]}));
@@ -40,6 +40,28 @@ on_both! {
         }
         assert!(items.iter().all(|it| it["sentence"].as_str().is_some_and(|words| !words.is_empty())), "{told}");
         assert_eq!(ids(&app, &format!("{path}/run-list")).await, ["e"]);
+
+        // It stays known, here and to whoever reads the session anew, and what was left out has not been tested.
+        let twin = app.twin().await;
+        for asked in [&app, &twin] {
+            for at in ["", "/desired"] {
+                assert_eq!(asked.show(&format!("{path}{at}")).await["problems"], told["problems"], "{at}");
+            }
+        }
+        pass(&twin, &path, "e").await;
+        let verdict = app.show(&format!("{path}/verdict")).await;
+        assert_eq!(verdict["verdict"], "incomplete", "{verdict}");
+        for job in ["a", "c", "d", "f"] {
+            assert!(texts(&verdict["not_run"]).contains(&job), "{job}: {verdict}");
+        }
+        let reason = |job: &str| {
+            let left = verdict["left_out"].as_array().unwrap().iter().find(|left| left["job"] == job);
+            left.unwrap_or_else(|| panic!("{job}: {verdict}"))["reason"].as_str().unwrap().to_owned()
+        };
+        assert!(reason("c").contains("`c` needs `ghost`") && reason("f").contains("no job `f`"), "{verdict}");
+        put(&app, &format!("{path}/desired"), &json!({"jobs": ["e"]})).await.expect(200);
+        let verdict = app.show(&format!("{path}/verdict")).await;
+        assert_eq!((&verdict["verdict"], &verdict["left_out"]), (&json!("pass"), &json!([])));
         for wrong in [json!([""]), json!(["a\u{0}"]), json!(["x".repeat(2_001)])] {
             for list in ["desired", "mandatory"] {
                 let refused = put(&app, &format!("{path}/{list}"), &json!({"jobs": wrong})).await.expect(422);

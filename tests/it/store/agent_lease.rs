@@ -12,6 +12,7 @@ use testyard::store::run::{NewRun, PlannedTest, Terms};
 use testyard::store::{self, Db, Error, callback, run};
 
 use super::agent::{a_token, labels, registered};
+use super::event::behind;
 use super::{a_callback, at, build_with_run, committed, digest, read, refused, stored, tests_of};
 use crate::support::db::TestDb;
 use crate::support::on_both;
@@ -154,6 +155,12 @@ on_both! {
         assert!(committed!(db, conn => agent_lease::end(conn, lease.id, ended(LeaseState::Released))));
         assert_eq!(read!(db, conn => agent_lease::count_released(conn, one.id)), 1);
         assert!(committed!(db, conn => agent_lease::grant(conn, &lease_of(&one, a.id, at(6)))));
+        let about = store::event::Filter { run_id: Some(one.id), ..store::event::Filter::default() };
+        let told = behind(&db, &about, None, 6).await;
+        let kinds: Vec<&str> = told.iter().map(|it| it.kind.as_str()).collect();
+        let granted = ["lease.granted", "run.accepted"];
+        assert_eq!(kinds, [&["run.planned"], &granted[..], &["lease.released"], &granted[..]].concat());
+        assert!(told.iter().filter(|it| it.kind == granted[0]).all(|it| it.session_id == one.terms.session_id));
     }
 
     async fn leases_are_listed_and_the_newest_of_an_agent_found(db: TestDb) {

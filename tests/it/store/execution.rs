@@ -13,8 +13,9 @@ use testyard::store::execution::{self, Execution};
 use testyard::store::expected::{self, Change};
 use testyard::store::page::Stretch;
 use testyard::store::run::{self, NewRun, Terms};
-use testyard::store::{Db, Error, session, session_run};
+use testyard::store::{Db, Error, event, session, session_run};
 
+use super::event::behind;
 use super::{at, build_with_run, committed, finish, lease, read, refused, stored, tests_of, worker};
 use crate::support::db::TestDb;
 use crate::support::on_both;
@@ -82,11 +83,16 @@ on_both! {
         let seen = shown(&db, session).await;
         assert!(committed!(db, conn => execution::wake(conn, session, at(5))));
         let paused = Execution { state: ExecutionState::Paused, due_at: None, ..seen };
-        assert!(committed!(db, conn => execution::settle(conn, &paused)));
+        assert!(committed!(db, conn => execution::settle(conn, &paused, at(9))));
         let now = shown(&db, session).await;
         assert_eq!((now.state, now.due_at, now.wakes), (ExecutionState::Paused, Some(at(5)), 1));
-        assert!(committed!(db, conn => execution::settle(conn, &Execution { due_at: None, ..now })));
+        assert!(committed!(db, conn => execution::settle(conn, &Execution { due_at: None, ..now }, at(9))));
         assert_eq!(shown(&db, session).await.due_at, None);
+        let about = event::Filter { session_id: Some(session), ..event::Filter::default() };
+        let told = behind(&db, &about, None, 2).await;
+        let states: Vec<&serde_json::Value> =
+            told.iter().filter(|it| it.kind.starts_with("execution.")).map(|it| &it.document.0["state"]).collect();
+        assert_eq!(states, [&json!(new(session).state), &json!("paused")], "one event each time that the state is another");
         assert_eq!(read!(db, conn => execution::next_due(conn)), None);
         let nobody = SessionId(uuid::Uuid::from_u128(2));
         assert!(!committed!(db, conn => execution::wake(conn, nobody, at(5))));
@@ -125,7 +131,7 @@ on_both! {
         assert_eq!(committed!(db, conn => execution::wake_of_build(conn, build.id, at(9))), 1);
         assert_eq!(shown(&db, session).await.due_at, Some(at(9)));
         let running = Execution { state: ExecutionState::Running, due_at: None, ..shown(&db, session).await };
-        committed!(db, conn => execution::settle(conn, &running));
+        committed!(db, conn => execution::settle(conn, &running, at(9)));
         assert_eq!(committed!(db, conn => execution::wake_of_build(conn, build.id, at(10))), 0);
         let homeless = refused!(db, conn => execution::insert(conn, &Execution { build_id: None, ..waiting.clone() }));
         assert!(matches!(homeless, Error::Constraint(_) | Error::Conflict(_)), "{homeless:?}");

@@ -18,6 +18,7 @@ mod coverage;
 mod db;
 mod delivery;
 mod error;
+mod event;
 mod execution;
 mod laws;
 mod log;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::app::spec::Specs;
 use crate::app::spec::hook::{Hook, MAX_HOOKS};
-use crate::app::{AppError, Result, cut};
+use crate::app::{AppError, Result, cut, path_of};
 use crate::domain::fault::Fault;
 use crate::domain::selection::rule::Rule;
 use crate::domain::selection::snapshot::Snapshot;
@@ -132,19 +132,7 @@ fn what(tag: &str) -> String {
 /// Where a selection is, from the root of the service on.
 #[must_use]
 pub fn path(tag: &str) -> String {
-    /// A hexadecimal digit.
-    fn digit(of: u8) -> char {
-        char::from_digit(of.into(), 16).unwrap_or_default().to_ascii_uppercase()
-    }
-    let mut path = "/api/v1/selections/".to_owned();
-    for byte in tag.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            path.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
-        }
-    }
-    path
+    path_of(&["api", "v1", "selections", tag])
 }
 
 fn no_such(tag: &str) -> AppError {
