@@ -59,6 +59,7 @@ impl Agents {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "errors are mapped by it")]
 fn away(error: store::Error) -> RunnerError {
     RunnerError::Unavailable { message: error.to_string(), retry_after: None }
 }

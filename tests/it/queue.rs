@@ -234,11 +234,11 @@ on_both! {
         let ask = async |name: &str, places| {
             let offer = Offer { by: name.into(), labels: labels(name), places };
             let mut tx = app.app.db.begin().await.unwrap();
-            let taken = queue::pick(&app.app, &mut tx.conn(), "tuxsuite", &[offer]).await.unwrap();
+            let taken = queue::pick(&app.app, &mut tx.conn(), "tuxsuite", std::slice::from_ref(&offer)).await.unwrap();
             tx.rollback().await.unwrap();
             taken.into_iter().map(|taken| taken.id.to_string()).collect::<Vec<_>>()
         };
-        assert_eq!(ask("jh7110", 1).await, [fits.clone()]);
+        assert_eq!(ask("jh7110", 1).await, std::slice::from_ref(&fits));
         assert_eq!(ask("jh7110", 0).await, Vec::<String>::new());
         assert_eq!(ask("visionfive", 1).await, Vec::<String>::new());
         app.settle().await;
@@ -266,7 +266,7 @@ on_both! {
             .collect();
         committed!(app.app.db, conn => run::plan(conn, &runs));
         let last = runs.iter().map(|run| run.terms.lane()).max().unwrap();
-        let free = (0..)
+        let free = (0..1_000_000)
             .map(|number| Terms { project: format!("free {number}"), ..Terms::default() })
             .find(|terms| terms.lane() > last)
             .unwrap();

@@ -245,19 +245,26 @@ async fn storm(db: &TestDb, services: usize) {
     };
     assert!(deaths >= DEATHS_A_SERVICE, "only {deaths} deaths");
 
-    // Each job that was planned is accounted for, as it must be.
+    accounted_for(&homes, &sink, &session, &execution, jobs).await;
+    for mut agent in agents {
+        agent.kill().await.expect("it is ours to kill");
+    }
+}
+
+/// Each job that was planned is accounted for, as it must be, and none has two results.
+async fn accounted_for(homes: &[Home], sink: &FakeSink, session: &str, execution: &Value, jobs: usize) {
     assert_eq!(execution["state"], "finished", "{execution}");
-    let ledger = items(&homes, &format!("{session}/expected")).await;
+    let ledger = items(homes, &format!("{session}/expected")).await;
     assert_eq!(ledger.len(), jobs + 1);
     let wanted = |job: &str| job.strip_prefix('j').map_or("PASS", |number| status(number.parse().unwrap()));
     for row in &ledger {
         assert_eq!(row["status"], wanted(row["job"].as_str().unwrap()), "{row}");
     }
     // None has two results: in the session, and in what is delivered.
-    for job in items(&homes, &format!("{session}/jobs")).await {
+    for job in items(homes, &format!("{session}/jobs")).await {
         assert_eq!(job["results"], 1, "{job}");
     }
-    let runs = items(&homes, "/api/v1/runs").await;
+    let runs = items(homes, "/api/v1/runs").await;
     let mut counting: BTreeMap<&str, u32> = BTreeMap::new();
     for run in &runs {
         assert_eq!(run["state"], "finished", "{run}");
@@ -268,22 +275,19 @@ async fn storm(db: &TestDb, services: usize) {
     let twice: Vec<_> = counting.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "run to two results: {twice:?}");
     assert_eq!(counting.len(), 1 + (0..jobs).filter(|number| status(*number) != "SKIP").count());
-    while !items(&homes, "/api/v1/deliveries?state=pending&state=sent").await.is_empty() {
+    while !items(homes, "/api/v1/deliveries?state=pending&state=sent").await.is_empty() {
         tokio::time::sleep(LOOK).await;
     }
-    let mut sunk: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for test in sink.objects("tests").into_values() {
-        let last = test.last().expect("an object");
-        if !matches!(last["status"].as_str(), Some("MISS" | "ERROR")) {
-            sunk.entry(last["path"].to_string()).or_default().push(last["status"].to_string());
+        let object = test.last().expect("an object");
+        if !matches!(object["status"].as_str(), Some("MISS" | "ERROR")) {
+            arrived.entry(object["path"].to_string()).or_default().push(object["status"].to_string());
         }
     }
-    assert_eq!(sunk.len(), jobs + 1, "each job is reported");
-    let twice: Vec<_> = sunk.iter().filter(|(_, statuses)| statuses.len() > 1).collect();
+    assert_eq!(arrived.len(), jobs + 1, "each job is reported");
+    let twice: Vec<_> = arrived.iter().filter(|(_, statuses)| statuses.len() > 1).collect();
     assert!(twice.is_empty(), "reported with two results: {twice:?}");
-    for mut agent in agents {
-        agent.kill().await.expect("it is ours to kill");
-    }
 }
 
 on_both! {

@@ -124,7 +124,25 @@ pub(super) struct Begun {
 }
 
 /// Jobs that one run can hold: of one runner, with the same needs, after as many attempts.
-type Group = (String, usize, bool, Needs, i64);
+#[derive(Debug)]
+struct Batch {
+    runner: String,
+    by_command: bool,
+    needs: Needs,
+    attempts: i64,
+    /// How many it holds at most.
+    at_once: usize,
+    jobs: Vec<(String, Option<Definition>)>,
+}
+
+impl Batch {
+    /// Whether it takes a job of another batch.
+    fn takes(&self, other: &Self) -> bool {
+        self.jobs.len() < self.at_once
+            && (&self.runner, self.by_command, &self.needs, self.attempts)
+                == (&other.runner, other.by_command, &other.needs, other.attempts)
+    }
+}
 
 /// Plans runs of these jobs, which can start and are in no other run: at most so many, in the order of the jobs.
 pub(super) async fn begin(
@@ -142,11 +160,11 @@ pub(super) async fn begin(
     let known = store::expected::of_jobs(conn, execution.session_id, &ids).await?;
     let known: HashMap<String, Expected> = known.into_iter().map(|one| (one.job_id.clone(), one)).collect();
     let ways = Ways::of(app, &execution.plan, execution.tested.is_some());
-    let mut groups: Vec<(Group, Vec<(String, Option<Definition>)>)> = Vec::new();
+    let mut batches: Vec<Batch> = Vec::new();
     let mut changes = Vec::new();
     for Ready { job, plugin, executable } in jobs {
         let attempts = known.get(&job).map_or(0, |one| one.attempts);
-        let (group, definition) = match way_of(&ways, executable) {
+        let one = match way_of(&ways, executable) {
             Ok(Way::Person) => {
                 begun.for_people += 1;
                 let plugin = plugin.as_deref().unwrap_or("manual");
@@ -159,25 +177,30 @@ pub(super) async fn begin(
             }
             Ok(Way::Command { runner, at_once, executable }) => {
                 let Executable { definition, needs } = *executable;
-                ((runner, at_once, true, needs, attempts), Some(definition))
+                let jobs = vec![(job, Some(definition))];
+                Batch { runner, by_command: true, needs, attempts, at_once, jobs }
             }
-            Ok(Way::Name { runner, at_once }) => ((runner, at_once, false, Needs::default(), attempts), None),
+            Ok(Way::Name { runner, at_once }) => {
+                let jobs = vec![(job, None)];
+                Batch { runner, by_command: false, needs: Needs::default(), attempts, at_once, jobs }
+            }
             Err(why) => {
                 begun.hopeless.push((job, Status::Miss, format!("nothing can run it: {why}")));
                 continue;
             }
         };
-        let at_once = group.1;
-        match groups.iter_mut().rfind(|(other, jobs)| *other == group && jobs.len() < at_once) {
-            Some((_, jobs)) => jobs.push((job, definition)),
-            None => groups.push((group, vec![(job, definition)])),
+        match batches.iter_mut().rfind(|batch| batch.takes(&one)) {
+            Some(batch) => batch.jobs.extend(one.jobs),
+            None => batches.push(one),
         }
     }
-    groups.truncate(most_runs);
-    let mut runs = Vec::with_capacity(groups.len());
-    for ((runner, _, by_command, needs, attempts), jobs) in groups {
-        let previous = supersede(conn, jobs.iter().filter_map(|(job, _)| known.get(job)?.run_id)).await?;
-        let run = planned(app, execution, runner, by_command, needs, attempts + 1, previous, jobs);
+    batches.truncate(most_runs);
+    let mut runs = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let attempts = batch.attempts;
+        let earlier = batch.jobs.iter().filter_map(|(job, _)| known.get(job)?.run_id);
+        let previous = supersede(conn, earlier).await?;
+        let run = planned(app, execution, batch, previous);
         changes.extend(run.tests.iter().map(|test| Change {
             run: Some((run.id, attempts)),
             ..waits(&test.name, format!("it is part of {}", run.id))
@@ -208,17 +231,8 @@ async fn supersede(conn: &mut Conn<'_>, earlier: impl Iterator<Item = RunId>) ->
     Ok(previous)
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one member of the run")]
-fn planned(
-    app: &App,
-    execution: &Execution,
-    runner: String,
-    by_command: bool,
-    needs: Needs,
-    attempt: i64,
-    previous_id: Option<RunId>,
-    jobs: Vec<(String, Option<Definition>)>,
-) -> NewRun {
+fn planned(app: &App, execution: &Execution, batch: Batch, previous_id: Option<RunId>) -> NewRun {
+    let Batch { runner, by_command, needs, attempts, jobs, .. } = batch;
     let plan = &execution.plan;
     let now = app.now();
     let id = RunId::new(now);
@@ -247,7 +261,7 @@ fn planned(
         build_id: None,
         build_ref: execution.build_ref.clone(),
         runner,
-        attempt,
+        attempt: attempts + 1,
         previous_id,
         request,
         client_token: client_token(id),

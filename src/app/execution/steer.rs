@@ -20,7 +20,7 @@ use crate::store::page::Pages;
 const PAUSED: &str = "the session is paused";
 
 /// The execution of a session, under way, together with the session.
-async fn live<'s>(app: &'s App, session: SessionId, by: By) -> Result<(Turn<'s>, Execution)> {
+async fn live(app: &App, session: SessionId, by: By) -> Result<(Turn<'_>, Execution)> {
     let mut turn = Turn::begin(&app.sessions, session, by).await?;
     let execution = store::execution::get(&mut turn.conn(), session).await?.ok_or_else(|| no_execution(session))?;
     Ok((turn, execution))

@@ -82,9 +82,11 @@ impl Lab {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
             agents.push((name, command.spawn().context("an agent cannot be started")?));
         }
-        let known = |shown: &Value| shown["items"].as_array().is_some_and(|items| items.len() == AGENTS.len());
-        talk.wait(&stage.service, "/api/v1/agents", "agents", known).await?;
-        Ok(Self { agents })
+        let lab = Self { agents };
+        while talk.get(&stage.service, "/api/v1/agents").await?["items"].as_array().map_or(0, Vec::len) < AGENTS.len() {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(lab)
     }
 
     /// Kills the agent that has this job in its hands; its name.

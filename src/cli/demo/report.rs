@@ -92,9 +92,12 @@ pub(super) fn undelivered(deliveries: &Value) -> Vec<String> {
         .collect()
 }
 
-/// A report as the sink has it, under its receipt. Of many tests the first are shown.
+/// A report as the sink has it, under its receipt. Only that of the build is shown as it is, and of many tests the first.
 pub(super) fn submission(receipt: &str, received: &Value) -> String {
     const SHOWN: usize = 2;
+    if received["report"]["checkouts"].is_null() {
+        return format!("Receipt {receipt}: {}, {} objects.\n", word(received, "state"), received["objects"]);
+    }
     let mut report = received["report"].clone();
     let mut left_out = 0;
     if let Some(tests) = report.get_mut("tests").and_then(Value::as_array_mut) {

@@ -42,12 +42,10 @@ pub async fn guard(State(app): State<App>, mut request: Request, next: Next) -> 
 async fn agent_of(app: &App, headers: &HeaderMap) -> Result<Agent> {
     let agent = agent::authenticate(app, bearer(headers)?).await?;
     let version = body::text(headers, PROTOCOL_HEADER).unwrap_or_default();
-    match version.trim().parse::<u32>() {
-        Ok(version) => agent::register::check_protocol(version)?,
-        Err(_) => {
-            let words = format!("the header `{PROTOCOL_HEADER}`: want {PROTOCOL}, not `{}`", cut(version, 80));
-            return Err(Problem::new(Code::UnknownProtocol, words));
-        }
-    }
+    let Ok(version) = version.trim().parse::<u32>() else {
+        let words = format!("the header `{PROTOCOL_HEADER}`: want {PROTOCOL}, not `{}`", cut(version, 80));
+        return Err(Problem::new(Code::UnknownProtocol, words));
+    };
+    agent::register::check_protocol(version)?;
     Ok(agent)
 }

@@ -236,8 +236,9 @@ pub(crate) async fn start_session(
 ) -> Result<Response> {
     let asked: AskedStart = body::json(&headers, body, app.settings.server.max_body_bytes).await?;
     check_priority(&app.settings, by.who.as_deref(), asked.priority)?;
+    let start = asked.read(&app)?;
     let session = session_of(&id)?;
-    execution::start(&app, session, asked.read(&app)?, by).await?;
+    execution::start(&app, session, start, by).await?;
     Ok((StatusCode::CREATED, Json(standing(&app, session).await?)).into_response())
 }
 

@@ -42,7 +42,7 @@ on_both! {
         for _ in 0..12 {
             runs.insert(plan(&app, &["a"]).await);
         }
-        let answers = futures_util::future::join_all(labs.iter().map(|lab| lab.claim())).await;
+        let answers = futures_util::future::join_all(labs.iter().map(Lab::claim)).await;
         let mut got = Vec::new();
         for answered in answers {
             match answered.status {

@@ -84,12 +84,12 @@ on_both! {
         let [good, twice] = ["x:2", "x:3"].map(|id| a_delivery(id, micros(3)));
         assert_eq!(committed!(db, conn => delivery::enqueue(conn, &[&invalid, &good, &twice])), 3);
         assert_eq!(committed!(db, conn => delivery::enqueue(conn, &[&invalid])), 0);
-        let hold = lease(worker(), 10, 20);
+        let claim = lease(worker(), 10, 20);
         let state = testyard::domain::delivery::DeliveryState::Pending;
-        committed!(db, conn => delivery::claim(conn, state, hold, 10));
-        let done = delivery::Outcome::Delivered { reason: None };
-        assert_eq!(committed!(db, conn => delivery::settle(conn, hold.worker, &[good.id], &done, micros(4))), 1);
-        assert_eq!(committed!(db, conn => delivery::settle(conn, hold.worker, &[good.id], &done, micros(4))), 0);
+        committed!(db, conn => delivery::claim(conn, state, claim, 10));
+        let outcome = delivery::Outcome::Delivered { reason: None };
+        assert_eq!(committed!(db, conn => delivery::settle(conn, claim.worker, &[good.id], &outcome, micros(4))), 1);
+        assert_eq!(committed!(db, conn => delivery::settle(conn, claim.worker, &[good.id], &outcome, micros(4))), 0);
         let told = behind(&db, &everything(), None, 3).await;
         let told: Vec<_> = told.iter().map(|it| (it.kind.as_str(), it.run_id, &it.document.0)).collect();
         let [planned, dead, delivered] = told.as_slice() else { panic!("{told:?}") };
