@@ -125,7 +125,7 @@ pub async fn end(
     now: DateTime<Utc>,
 ) -> store::Result<bool> {
     let Some(report) = close(app, conn, run, conclusion, ending, now).await? else { return Ok(false) };
-    keep(conn, &report).await?;
+    keep(conn, &report, now).await?;
     Ok(true)
 }
 
@@ -155,15 +155,13 @@ pub async fn close(
     if !store::step::end(conn, run.id, &end).await? {
         return Ok(None);
     }
-    if let Some(session) = run.terms.session_id {
+    if run.terms.session_id.is_some() {
         store::run::conclude(conn, run.id, &conclusion.tests).await?;
-        store::execution::wake(conn, session, now).await?;
-    }
-    if let Some(build) = run.build_id {
-        store::execution::wake_of_build(conn, build, now).await?;
     }
     store::log::end(conn, run.id).await?;
     let mut report = report::of_run(app, run, conclusion, ending, now);
+    report.sessions.extend(run.terms.session_id);
+    report.builds.extend(run.build_id);
     report.events.extend(ended(app, run, conclusion, ending, now));
     Ok(Some(report))
 }
@@ -211,12 +209,20 @@ fn about(app: &App, run: &Run, uid: Option<&str>, event: NewEvent) -> NewEvent {
     NewEvent { run_id: Some(run.id), session_id: run.terms.session_id, build_ref, ..event }
 }
 
-/// Stores results, enqueues their deliveries and tells what happened.
+/// Stores results, enqueues their deliveries, tells what happened and wakes whoever waits for it: that comes last, and in one
+/// order, for executions are what several of these have in common.
 ///
 /// # Errors
 /// If the database refuses.
-pub async fn keep(conn: &mut Conn<'_>, report: &Report) -> store::Result<()> {
+pub async fn keep(conn: &mut Conn<'_>, report: &Report, now: DateTime<Utc>) -> store::Result<()> {
     store::result::insert(conn, &report.results).await?;
     store::delivery::enqueue(conn, &report.deliveries).await?;
-    store::event::record(conn, &report.events).await
+    store::event::record(conn, &report.events).await?;
+    for session in &report.sessions {
+        store::execution::wake(conn, *session, now).await?;
+    }
+    for build in &report.builds {
+        store::execution::wake_of_build(conn, *build, now).await?;
+    }
+    Ok(())
 }

@@ -3,6 +3,8 @@
 //! Each object is checked against KCIDB's schema before it is enqueued. One that breaks it (because the caller's
 //! `build_id` is no KCIDB id, say) goes to the dead letters with the reason and holds up no other.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -18,7 +20,7 @@ use crate::domain::observation::{BuildFacts, CaseOutcome, Measurement, Observati
 use crate::domain::result::ResultSource;
 use crate::domain::run::{BuildRequest, RunRequest};
 use crate::domain::status::Status;
-use crate::ids::{DeliveryId, ResultId, RunId};
+use crate::ids::{BuildId, DeliveryId, ResultId, RunId, SessionId};
 use crate::store::delivery::NewDelivery;
 use crate::store::event::NewEvent;
 use crate::store::result::TestResult;
@@ -36,12 +38,18 @@ pub struct Report {
     pub deliveries: Vec<NewDelivery>,
     /// What happened.
     pub events: Vec<NewEvent>,
+    /// The sessions whose runs they are: whoever runs them has to look.
+    pub sessions: BTreeSet<SessionId>,
+    /// The builds that are over: whoever waits for them has to look.
+    pub builds: BTreeSet<BuildId>,
 }
 
 impl Report {
     /// Adds another.
     pub fn extend(&mut self, other: Self) {
-        let Self { results, deliveries, events } = other;
+        let Self { results, deliveries, events, sessions, builds } = other;
+        self.sessions.extend(sessions);
+        self.builds.extend(builds);
         self.results.extend(results);
         self.deliveries.extend(deliveries);
         self.events.extend(events);
@@ -141,12 +149,11 @@ fn of_build(
     };
     let outbox = Outbox { run_id: Some(run.id), now };
     Report {
-        results: Vec::new(),
-        events: Vec::new(),
         deliveries: vec![
             outbox.delivery(ObjectKind::Checkout, &checkout.id, &checkout),
             outbox.delivery(ObjectKind::Build, &build.id, &build),
         ],
+        ..Report::default()
     }
 }
 
@@ -261,12 +268,12 @@ pub fn of_tests(app: &App, facts: &Facts, tests: &[(String, TestOutcome)], now: 
     }
     let outbox = Outbox { run_id: facts.run_id, now };
     Report {
-        events: Vec::new(),
         deliveries: rows
             .iter()
             .map(|row| outbox.delivery(ObjectKind::Test, &row.kcidb_id, &row.object(app, facts)))
             .collect(),
         results: rows.into_iter().map(|row| row.result(app, facts, now)).collect(),
+        ..Report::default()
     }
 }
 

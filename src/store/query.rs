@@ -50,8 +50,9 @@ pub struct Sql {
 /// Locks the rows that a claim selects and passes over those that another worker is claiming. SQLite has one writer.
 pub const SKIP_LOCKED: Sql = Sql { sqlite: "", postgres: " FOR UPDATE SKIP LOCKED" };
 
-/// Locks the rows that a transaction has read and will change. SQLite has one writer.
-pub const FOR_UPDATE: Sql = Sql { sqlite: "", postgres: " FOR UPDATE" };
+/// Locks the rows that a transaction has read and will change. SQLite has one writer. Keys do not change: who adds a row that
+/// names one of these does not wait, and so cannot wait in a circle.
+pub const FOR_UPDATE: Sql = Sql { sqlite: "", postgres: " FOR NO KEY UPDATE" };
 
 impl From<&'static str> for Sql {
     fn from(text: &'static str) -> Self {

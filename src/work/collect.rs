@@ -110,7 +110,7 @@ async fn end(app: &App, conn: &mut Conn<'_>, fetched: &[Fetched]) -> store::Resu
             all.extend(report);
         }
     }
-    progress::keep(conn, &all).await?;
+    progress::keep(conn, &all, app.now()).await?;
     Ok(vec![|bells| &bells.deliver])
 }
 

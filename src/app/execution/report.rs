@@ -39,7 +39,7 @@ pub(super) async fn report(app: &App, conn: &mut Conn<'_>, execution: &Execution
             ..TestOutcome::bare(row.status.unwrap_or(Status::Miss))
         };
         let tests: Vec<(String, TestOutcome)> = rows.iter().map(|row| (row.job_id.clone(), outcome(row))).collect();
-        progress::keep(conn, &of_tests(app, &facts, &tests, now)).await?;
+        progress::keep(conn, &of_tests(app, &facts, &tests, now), now).await?;
     }
     store::expected::reported(conn, execution.session_id, &jobs, now).await?;
     Ok(i64::try_from(jobs.len()).unwrap_or_default() >= AT_ONCE)
