@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::session::change::By;
-use crate::app::{self, App};
+use crate::app::{self, App, AppError};
 use crate::domain::run::{BuildRequest, RunState};
 use crate::domain::status::Status;
 use crate::domain::tuxsuite::request::check_tree;
@@ -221,9 +221,10 @@ pub(crate) async fn create_build(
         Some(StartOfBuild { session, how }) => {
             check_priority(&app.settings, by.who.as_deref(), how.priority)?;
             let checked = app::execution::check(&app, session, &how.clone().read(&app)?).await;
-            // A request that is repeated finds the session started.
-            if let Err(error) = checked.or_else(|error| key.is_some().then_some(()).ok_or(error)) {
-                return Err(error.into());
+            match checked {
+                // A request that is repeated finds the session started.
+                Err(AppError::Conflict(_)) if key.is_some() => {}
+                checked => checked?,
             }
             Some((session, how))
         }
@@ -232,11 +233,8 @@ pub(crate) async fn create_build(
     let scheduled = app::build::schedule(&app, &new.runner, request, key).await?;
     if let Some((session, how)) = start {
         let build = scheduled.build.id;
-        let started = app::execution::start(&app, session, how.of_build(build).read(&app)?, by).await;
-        if let Err(error) = started
-            && !(scheduled.replayed && is_of_build(&app, session, build).await?)
-        {
-            return Err(error.into());
+        if !(scheduled.replayed && is_of_build(&app, session, build).await?) {
+            app::execution::start(&app, session, how.of_build(build).read(&app)?, by).await?;
         }
     }
     let mut db = app.read().await?;
@@ -249,7 +247,11 @@ pub(crate) async fn create_build(
 }
 
 async fn is_of_build(app: &App, session: SessionId, build: BuildId) -> Result<bool> {
-    Ok(app::execution::get(app, session).await?.execution.build_id == Some(build))
+    match app::execution::get(app, session).await {
+        Ok(standing) => Ok(standing.execution.build_id == Some(build)),
+        Err(AppError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Builds once more

@@ -34,6 +34,8 @@ pub struct Execution {
     pub build_ref: Option<String>,
     /// What is known of the build that it is for.
     pub tested: Option<Json<TestedBuild>>,
+    /// The SHA-256 of the run list of whose jobs results are expected.
+    pub run_list: Option<Vec<u8>>,
     /// When what has not come is missing.
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it is to be looked at.
@@ -69,7 +71,7 @@ impl Execution {
     }
 }
 
-const COLUMNS: &str = "session_id, state, reason, plan, project, priority, build_id, build_ref, tested, deadline_at, \
+const COLUMNS: &str = "session_id, state, reason, plan, project, priority, build_id, build_ref, tested, run_list, deadline_at, \
                        due_at, wakes, created_at, created_by, started_at, ended_at";
 
 /// Stores an execution, and tells it as an event; [`crate::store::Error::Conflict`] if the session has one.
@@ -79,7 +81,7 @@ const COLUMNS: &str = "session_id, state, reason, plan, project, priority, build
 pub async fn insert(conn: &mut Conn<'_>, new: &Execution) -> Result<()> {
     conn.query("INSERT INTO execution (")
         .push(COLUMNS)
-        .push(") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)")
+        .push(") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)")
         .bind(new.session_id)
         .bind(new.state)
         .bind(new.reason.as_deref())
@@ -89,6 +91,7 @@ pub async fn insert(conn: &mut Conn<'_>, new: &Execution) -> Result<()> {
         .bind(new.build_id)
         .bind(new.build_ref.as_deref())
         .bind(new.tested.as_ref())
+        .bind(new.run_list.as_deref())
         .bind(new.deadline_at)
         .bind(new.due_at)
         .bind(new.wakes)
@@ -126,8 +129,8 @@ pub async fn settle(conn: &mut Conn<'_>, now: &Execution, at: DateTime<Utc>) -> 
     conn.query(
         "UPDATE execution SET state = $1, reason = $2, plan = $3, project = $4, priority = $5, build_ref = $6, tested = $7,
             deadline_at = $8, due_at = CASE WHEN wakes = $9 THEN $10 ELSE due_at END, started_at = $11, ended_at = $12,
-            lease_holder = NULL, lease_until = NULL
-         WHERE session_id = $13",
+            lease_holder = NULL, lease_until = NULL, run_list = $13
+         WHERE session_id = $14",
     )
     .bind(now.state)
     .bind(now.reason.as_deref())
@@ -141,6 +144,7 @@ pub async fn settle(conn: &mut Conn<'_>, now: &Execution, at: DateTime<Utc>) -> 
     .bind(now.due_at)
     .bind(now.started_at)
     .bind(now.ended_at)
+    .bind(now.run_list.as_deref())
     .bind(now.session_id)
     .execute_one()
     .await
@@ -217,12 +221,17 @@ pub async fn release(conn: &mut Conn<'_>, session: SessionId, lease: Lease) -> R
     Ok(())
 }
 
-/// When the next execution is to be looked at, if there is one.
+/// When the next execution is to be looked at, if there is one; not before the lease of whoever looks at it ends.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn next_due(conn: &mut Conn<'_>) -> Result<Option<DateTime<Utc>>> {
-    let (next,): (Option<DateTime<Utc>>,) =
-        conn.query("SELECT min(due_at) FROM execution WHERE due_at IS NOT NULL").fetch_one().await?;
+    let (next,): (Option<DateTime<Utc>>,) = conn
+        .query(
+            "SELECT min(CASE WHEN lease_until > due_at THEN lease_until ELSE due_at END) FROM execution
+             WHERE due_at IS NOT NULL",
+        )
+        .fetch_one()
+        .await?;
     Ok(next)
 }

@@ -386,19 +386,15 @@ pub struct Slot {
     pub run_id: RunId,
 }
 
-/// The slots that are taken at this runner.
+/// The slots that are taken at this runner, those of runs among them that are over and that nobody has freed yet.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn taken(conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Slot>> {
-    conn.query(
-        "SELECT slot.pool, slot.slot, slot.run_id FROM slot JOIN run ON run.id = slot.run_id
-         WHERE slot.runner = $1 AND run.state IN ('submitting', 'running', 'collecting')
-         ORDER BY slot.pool, slot.slot",
-    )
-    .bind(runner)
-    .fetch_all()
-    .await
+    conn.query("SELECT pool, slot, run_id FROM slot WHERE runner = $1 ORDER BY pool, slot")
+        .bind(runner)
+        .fetch_all()
+        .await
 }
 
 /// The slots that a run holds, in the order of their pools and ids.

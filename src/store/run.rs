@@ -300,6 +300,28 @@ pub async fn supersede(conn: &mut Conn<'_>, id: RunId) -> Result<bool> {
     Ok(ended)
 }
 
+/// The runs that are over and hold one of these identities, in the order of their ids.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn ended_with(conn: &mut Conn<'_>, identities: &[[u8; 32]]) -> Result<Vec<RunId>> {
+    let mut found: Vec<RunId> = Vec::new();
+    for some in identities.chunks(200) {
+        let rows: Vec<(RunId,)> = conn
+            .query(
+                "SELECT run.id FROM run_test JOIN run ON run.id = run_test.run_id
+                 WHERE run_test.live AND run.state IN ('finished', 'canceled') AND run_test.identity IN ",
+            )
+            .push_list(some.iter().map(<[u8; 32]>::as_slice))
+            .fetch_all()
+            .await?;
+        found.extend(rows.into_iter().map(|(run,)| run));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
 /// The names and identities of the tests that a run planned, in their order.
 ///
 /// # Errors

@@ -65,17 +65,31 @@ pub async fn lock_open(conn: &mut Conn<'_>, session: SessionId) -> Result<Vec<Ru
     .await
 }
 
-/// Holds the planned runs of a session back, for this reason, or lets them go; how many they are.
+/// Holds the runs of a session back that are not over, for this reason, or lets them go; how many they are. It matters to those
+/// that are planned, and to those that come to be planned again.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn hold(conn: &mut Conn<'_>, session: SessionId, held: Option<&str>) -> Result<u64> {
     conn.query(
         "UPDATE run SET held = $1
-         WHERE session_id = $2 AND taken_at IS NULL AND session_id IS NOT NULL AND state = 'planned'",
+         WHERE session_id = $2 AND taken_at IS NULL AND session_id IS NOT NULL
+            AND state NOT IN ('finished', 'canceled')",
     )
     .bind(held)
     .bind(session)
     .execute()
     .await
+}
+
+/// Notes of all runs of a session that they were taken in: it is removed.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn take_all(conn: &mut Conn<'_>, session: SessionId, now: DateTime<Utc>) -> Result<u64> {
+    conn.query("UPDATE run SET taken_at = $1 WHERE session_id = $2 AND session_id IS NOT NULL AND taken_at IS NULL")
+        .bind(now)
+        .bind(session)
+        .execute()
+        .await
 }

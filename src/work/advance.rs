@@ -15,7 +15,16 @@ pub(super) async fn activate(app: &App) -> Result<Activation> {
     tx.commit().await?;
     let done = sessions.len();
     let advanced = futures_util::stream::iter(sessions)
-        .map(|session| async move { execution::advance(app, session).await })
+        .map(|session| async move {
+            let advanced = execution::advance(app, session).await;
+            if advanced.is_err() {
+                // It is looked at again as soon as the task is: nothing of it is done.
+                let mut tx = app.db.begin().await?;
+                store::execution::release(&mut tx.conn(), session, lease).await?;
+                tx.commit().await?;
+            }
+            advanced
+        })
         .buffer_unordered(AT_ONCE);
     each(advanced).await?;
     Ok(Activation { done, next })

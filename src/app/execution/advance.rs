@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::app::execution::begin::{Ready, begin};
 use crate::app::execution::report::report;
 use crate::app::execution::take::{self, is_maker, report_of};
 use crate::app::session::change::{By, Turn};
 use crate::app::session::refusal::{plan_refused, refused};
 use crate::app::{App, AppError, Result, cut, progress, run};
-use crate::domain::composition::definition::executable;
+use crate::domain::composition::definition::{NoDefinition, NoDefinitionCause, executable};
 use crate::domain::conclusion;
 use crate::domain::execution::{ExecutionState, session_outcome};
 use crate::domain::run::{RunState, TestedBuild};
@@ -30,8 +32,8 @@ struct Said {
     ready: Vec<Ready>,
     /// The jobs without an outcome.
     todo: usize,
-    /// The run list, where it is longer than what was expected.
-    run_list: Option<Vec<String>>,
+    /// The run list and its digest, where it is another than that of which results are expected.
+    run_list: Option<(Vec<u8>, Vec<String>)>,
 }
 
 /// Does what follows from how things stand for the execution of a session: takes in what came of its runs, plans runs of
@@ -146,9 +148,9 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
     let in_hand: HashSet<String> = in_hand.into_iter().map(|(job, ..)| job).collect();
     let under_way = in_hand.len();
     let more = taken.more;
-    let changes = absorb(turn, taken, execution).await?;
+    let changes = absorb(turn, taken, execution, is_late).await?;
     let goes_on = execution.state == ExecutionState::Running && !is_late;
-    let (known, next_place) = store::expected::extent(&mut turn.conn(), session).await?;
+    let known = execution.run_list.clone();
     let room = WINDOW.saturating_sub(under_way);
     let said = turn
         .apply(move |session| {
@@ -158,25 +160,34 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
             }
             let mut said = Said::default();
             let todo = session.todo().filter(|view| !in_hand.contains(view.id()));
+            let (mut for_runners, mut for_people) = (0, 0);
             for view in todo {
                 said.todo += 1;
-                if said.ready.len() < room && view.can_start() {
-                    said.ready.push(Ready {
-                        job: view.id().to_owned(),
-                        plugin: view.job().plugin.clone(),
-                        executable: executable(session, view.id()),
-                    });
+                if for_runners == room || !view.can_start() {
+                    continue;
+                }
+                let executable = executable(session, view.id());
+                // Jobs for people take no place from those for runners.
+                let (count, most) = match &executable {
+                    Err(NoDefinition { cause: NoDefinitionCause::Person, .. }) => (&mut for_people, WINDOW),
+                    _ => (&mut for_runners, room),
+                };
+                if *count < most {
+                    *count += 1;
+                    let plugin = view.job().plugin.clone();
+                    said.ready.push(Ready { job: view.id().to_owned(), plugin, executable });
                 }
             }
-            if usize::try_from(known).unwrap_or_default() < session.run_list().len() {
-                said.run_list = Some(session.run_list().map(str::to_owned).collect());
+            let digest = digest_of(session.run_list());
+            if known.as_deref() != Some(digest.as_slice()) {
+                said.run_list = Some((digest, session.run_list().map(str::to_owned).collect()));
             }
             Ok(said)
         })
         .await?;
-    if let Some(run_list) = &said.run_list {
-        let jobs: Vec<(i64, String)> = (next_place..).zip(run_list.iter().cloned()).collect();
-        store::expected::expect(&mut turn.conn(), session, &jobs).await?;
+    if let Some((digest, run_list)) = said.run_list {
+        expect(&mut turn.conn(), session, &run_list).await?;
+        execution.run_list = Some(digest);
     }
     store::expected::note(&mut turn.conn(), session, &changes, app.now()).await?;
     if !goes_on || more {
@@ -187,9 +198,11 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
     give_up(app, turn, session, begun.hopeless).await?;
     let left = said.todo;
     execution.reason = None;
-    if under_way == 0 && begun.runs == 0 && !is_hopeless {
+    if under_way == 0 && begun.runs == 0 && !is_hopeless && !begun.is_overtaken {
         if left == 0 {
             end(app, execution, ExecutionState::Finished, "each job that was to run has its result");
+            let why = "it is not on the run list any more, or nobody has decided what came of it";
+            store::expected::miss(&mut turn.conn(), session, why, app.now()).await?;
         } else if begun.for_people > 0 {
             execution.reason = Some(format!("{} of {left} jobs wait for a person", begun.for_people));
         } else {
@@ -198,13 +211,21 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
         }
     }
     // What is given up makes others ready, or leaves them out.
-    Ok((is_hopeless, under_way + begun.runs))
+    Ok((is_hopeless || begun.is_overtaken, under_way + begun.runs))
 }
 
 /// Records what came of jobs in the session, and their results as those of specs.
-async fn absorb(turn: &mut Turn<'_>, taken: take::Taken, execution: &Execution) -> Result<Vec<Change>> {
-    // What was ended by an operator has not run, as far as the session goes.
-    if taken.came.is_empty() || execution.state.is_over() {
+async fn absorb(
+    turn: &mut Turn<'_>,
+    mut taken: take::Taken,
+    execution: &Execution,
+    is_ending: bool,
+) -> Result<Vec<Change>> {
+    if is_ending || execution.state.is_over() {
+        // What was ended with the session has not run, as far as the session goes.
+        taken.came.retain(|came| !came.is_canceled);
+    }
+    if taken.came.is_empty() {
         return Ok(taken.changes);
     }
     let jobs: Vec<String> = taken.came.iter().map(|came| came.job.clone()).collect();
@@ -224,6 +245,23 @@ async fn absorb(turn: &mut Turn<'_>, taken: take::Taken, execution: &Execution) 
     })
     .await?;
     Ok(taken.changes)
+}
+
+/// Expects results of the jobs of a run list, behind those that are expected already.
+pub(super) async fn expect(conn: &mut Conn<'_>, session: SessionId, run_list: &[String]) -> Result<()> {
+    let (_, next_place) = store::expected::extent(conn, session).await?;
+    let jobs: Vec<(i64, String)> = (next_place..).zip(run_list.iter().cloned()).collect();
+    Ok(store::expected::expect(conn, session, &jobs).await?)
+}
+
+/// The SHA-256 of a run list.
+pub(super) fn digest_of<'a>(run_list: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    for job in run_list {
+        hash.update(u64::try_from(job.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(job);
+    }
+    hash.finalize().to_vec()
 }
 
 fn makers_of(session: &Session, jobs: Vec<String>) -> HashSet<String> {

@@ -117,6 +117,8 @@ pub(super) struct Ready {
 pub(super) struct Begun {
     /// How many runs were planned.
     pub(super) runs: usize,
+    /// Whether some were not, for another run has their jobs in hand meanwhile.
+    pub(super) is_overtaken: bool,
     /// The jobs that wait for a person.
     pub(super) for_people: usize,
     /// The jobs that cannot be run after all, each with the status that this is and the reason.
@@ -168,7 +170,10 @@ pub(super) async fn begin(
             Ok(Way::Person) => {
                 begun.for_people += 1;
                 let plugin = plugin.as_deref().unwrap_or("manual");
-                changes.push(waits(&job, format!("waits for a person to say what came of it (plugin `{plugin}`)")));
+                let why = format!("waits for a person to say what came of it (plugin `{plugin}`)");
+                if known.get(&job).is_none_or(|one| one.reason.as_ref() != Some(&why)) {
+                    changes.push(waits(&job, why));
+                }
                 continue;
             }
             Ok(Way::LeftOut(why)) => {
@@ -196,19 +201,25 @@ pub(super) async fn begin(
     }
     batches.truncate(most_runs);
     let mut runs = Vec::with_capacity(batches.len());
+    let mut attempts = Vec::with_capacity(batches.len());
     for batch in batches {
-        let attempts = batch.attempts;
-        let earlier = batch.jobs.iter().filter_map(|(job, _)| known.get(job)?.run_id);
-        let previous = supersede(conn, earlier).await?;
-        let run = planned(app, execution, batch, previous);
-        changes.extend(run.tests.iter().map(|test| Change {
-            run: Some((run.id, attempts)),
-            ..waits(&test.name, format!("it is part of {}", run.id))
-        }));
+        attempts.push(batch.attempts);
+        let mut run = planned(app, execution, batch);
+        let identities: Vec<[u8; 32]> = run.tests.iter().map(|test| test.identity).collect();
+        run.previous_id = supersede(conn, &identities).await?;
         runs.push(run);
     }
-    begun.runs = runs.len();
-    store::run::plan(conn, &runs).await?;
+    for ((run, attempts), names) in runs.iter().zip(attempts).zip(store::run::plan(conn, &runs).await?) {
+        begun.is_overtaken |= names.as_ref().is_none_or(|names| names.len() < run.tests.len());
+        let Some(names) = names else { continue };
+        begun.runs += 1;
+        changes.extend(
+            names.iter().map(|name| Change {
+                run: Some((run.id, attempts)),
+                ..waits(name, format!("it is part of {}", run.id))
+            }),
+        );
+    }
     store::expected::note(conn, execution.session_id, &changes, app.now()).await?;
     Ok(begun)
 }
@@ -217,13 +228,10 @@ fn waits(job: &str, reason: String) -> Change {
     Change { job_id: job.to_owned(), status: None, reason: Some(reason), run: None, is_reported: false }
 }
 
-/// Ends the reign of earlier attempts; the first of them that nothing has followed is what the next one follows.
-async fn supersede(conn: &mut Conn<'_>, earlier: impl Iterator<Item = RunId>) -> Result<Option<RunId>> {
-    let mut all: Vec<RunId> = earlier.collect();
-    all.sort_unstable();
-    all.dedup();
+/// Ends the reign of earlier attempts at these jobs; the first of them is what the next one follows.
+async fn supersede(conn: &mut Conn<'_>, identities: &[[u8; 32]]) -> Result<Option<RunId>> {
     let mut previous = None;
-    for run in all {
+    for run in store::run::ended_with(conn, identities).await? {
         if store::run::supersede(conn, run).await? {
             previous = previous.or(Some(run));
         }
@@ -231,7 +239,7 @@ async fn supersede(conn: &mut Conn<'_>, earlier: impl Iterator<Item = RunId>) ->
     Ok(previous)
 }
 
-fn planned(app: &App, execution: &Execution, batch: Batch, previous_id: Option<RunId>) -> NewRun {
+fn planned(app: &App, execution: &Execution, batch: Batch) -> NewRun {
     let Batch { runner, by_command, needs, attempts, jobs, .. } = batch;
     let plan = &execution.plan;
     let now = app.now();
@@ -262,7 +270,7 @@ fn planned(app: &App, execution: &Execution, batch: Batch, previous_id: Option<R
         build_ref: execution.build_ref.clone(),
         runner,
         attempt: attempts + 1,
-        previous_id,
+        previous_id: None,
         request,
         client_token: client_token(id),
         capability: entropy::secret("cap"),

@@ -1,21 +1,27 @@
 //! How an execution begins.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
+use crate::app::execution::advance::{digest_of, expect};
 use crate::app::execution::begin::{Way, Ways, all_labels, way_of};
 use crate::app::session::change::{By, Turn};
 use crate::app::session::refusal::plan_refused;
-use crate::app::{App, AppError, MAX_FAULTS, Result, queue};
+use crate::app::{App, AppError, MAX_FAULTS, Result, cut, queue, run};
 use crate::domain::composition::definition::executable;
 use crate::domain::composition::needs::Needs;
+use crate::domain::composition::results::status_of;
 use crate::domain::execution::{ExecutionState, MOST_ATTEMPTS, Plan};
 use crate::domain::fault::Fault;
 use crate::domain::run::TestedBuild;
 use crate::domain::session::{Part, Session};
 use crate::ids::{BuildId, SessionId};
 use crate::store;
+use crate::store::Conn;
 use crate::store::execution::Execution;
+use crate::store::expected::Change;
 
 /// The most bytes of a project's name.
 const MAX_PROJECT_BYTES: usize = 200;
@@ -76,6 +82,11 @@ fn started_already(earlier: &Execution) -> AppError {
 pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Result<Execution> {
     let who = by.who.clone();
     let start = Start { plan: checked(app, start.plan.clone(), &start.project)?, ..start };
+    if let Some(For::Tested(tested)) = &start.build {
+        run::check_lengths([("tested.id", &tested.id)])?;
+        let files = [&tested.kernel_image_url, &tested.modules_url, &tested.architecture];
+        run::check_lengths(files.into_iter().flatten().map(|value| ("tested", value)))?;
+    }
     let now = app.now();
     let mut turn = Turn::begin(&app.sessions, session, by).await?;
     if let Some(earlier) = store::execution::get(&mut turn.conn(), session).await? {
@@ -98,14 +109,7 @@ pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Resul
     turn.apply(bootstrap).await?;
     check_ways(app, &mut turn, &start, has_build).await?;
     let Start { plan, project, priority, deadline_at, .. } = start;
-    let (run_list, todo) = turn
-        .apply(|session| {
-            let run_list: Vec<String> = session.run_list().map(str::to_owned).collect();
-            Ok((run_list, session.todo().map(|view| view.id().to_owned()).collect::<Vec<_>>()))
-        })
-        .await?;
-    let (_, next_place) = store::expected::extent(&mut turn.conn(), session).await?;
-    let jobs: Vec<(i64, String)> = (next_place..).zip(run_list).collect();
+    let Found { run_list, todo, come } = turn.apply(|session| Ok(Found::of(session))).await?;
     let execution = Execution {
         session_id: session,
         state: if build_id.is_some() { ExecutionState::Waiting } else { ExecutionState::Running },
@@ -116,6 +120,7 @@ pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Resul
         build_id,
         build_ref: tested.as_ref().map(|tested| tested.id.clone()),
         tested: tested.map(Json),
+        run_list: Some(digest_of(run_list.iter().map(String::as_str))),
         deadline_at,
         due_at: Some(now),
         wakes: 0,
@@ -124,13 +129,61 @@ pub async fn start(app: &App, session: SessionId, start: Start, by: By) -> Resul
         started_at: build_id.is_none().then_some(now),
         ended_at: None,
     };
+    // Whoever ends one of these meanwhile has done so before the execution is there, or sees it.
+    if let Some(build) = build_id {
+        for run in store::run::live_of_builds(&mut turn.conn(), &[build]).await? {
+            store::run::lock(&mut turn.conn(), run.id).await?;
+        }
+    }
+    store::session_run::lock_open(&mut turn.conn(), session).await?;
     store::execution::insert(&mut turn.conn(), &execution).await?;
-    store::expected::expect(&mut turn.conn(), session, &jobs).await?;
+    expect(&mut turn.conn(), session, &run_list).await?;
+    let missing = missing_of(&mut turn.conn(), session, &come).await?;
+    store::expected::note(&mut turn.conn(), session, &missing, now).await?;
     // What an earlier execution missed is asked for again; what has a result keeps it.
     store::expected::ask_again(&mut turn.conn(), session, &todo, "the session was started").await?;
     turn.commit().await?;
     app.bells.advance.ring();
     Ok(execution)
+}
+
+/// What a session has when it is started.
+#[derive(Debug)]
+struct Found {
+    run_list: Vec<String>,
+    /// The jobs without an outcome.
+    todo: Vec<String>,
+    /// What has come before anybody expected it.
+    come: Vec<Change>,
+}
+
+impl Found {
+    fn of(session: &Session) -> Self {
+        let come = |job: &str| {
+            let report = session.job(job)?.result()?;
+            Some(Change {
+                job_id: job.to_owned(),
+                status: Some(status_of(report.outcome.as_ref()?)?),
+                reason: report.comments.as_deref().map(|comments| cut(comments, 2_000)),
+                run: None,
+                is_reported: false,
+            })
+        };
+        Self {
+            run_list: session.run_list().map(str::to_owned).collect(),
+            todo: session.todo().map(|view| view.id().to_owned()).collect(),
+            come: session.run_list().filter_map(come).collect(),
+        }
+    }
+}
+
+/// What has come of jobs of which it is not on record yet.
+async fn missing_of(conn: &mut Conn<'_>, session: SessionId, come: &[Change]) -> Result<Vec<Change>> {
+    let jobs: Vec<String> = come.iter().map(|change| change.job_id.clone()).collect();
+    let expected = store::expected::of_jobs(conn, session, &jobs).await?;
+    let missing: HashSet<&str> =
+        expected.iter().filter(|one| one.status.is_none()).map(|one| one.job_id.as_str()).collect();
+    Ok(come.iter().filter(|change| missing.contains(change.job_id.as_str())).cloned().collect())
 }
 
 fn fault(pointer: &str, detail: String) -> AppError {
@@ -139,6 +192,8 @@ fn fault(pointer: &str, detail: String) -> AppError {
 
 /// The plan with what was left out filled in.
 fn checked(app: &App, mut plan: Plan, project: &str) -> Result<Plan> {
+    run::check_lengths([("collection", &plan.collection)])?;
+    run::check_lengths(plan.device.iter().map(|device| ("device", device)))?;
     let mut faults = Vec::new();
     let mut wrong = |pointer: String, detail: String| faults.push(Fault { pointer, detail });
     if plan.runners.is_empty() {

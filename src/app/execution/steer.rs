@@ -1,5 +1,7 @@
 //! How an execution is steered: paused, resumed, cancelled, and what is run again.
 
+use std::collections::HashSet;
+
 use crate::app::execution::advance::{end, end_runs};
 use crate::app::execution::no_execution;
 use crate::app::session::change::{By, Turn};
@@ -60,6 +62,8 @@ pub async fn pause(app: &App, session: SessionId, reason: Option<&str>, by: By) 
     }
     execution.state = ExecutionState::Paused;
     execution.reason = reason.map(|reason| cut(reason, 2_000));
+    // In one order, as others lock them.
+    store::session_run::lock_open(&mut turn.conn(), session).await?;
     store::session_run::hold(&mut turn.conn(), session, Some(PAUSED)).await?;
     keep(app, turn, execution).await
 }
@@ -74,6 +78,7 @@ pub async fn resume(app: &App, session: SessionId, by: By) -> Result<Execution> 
     if execution.state == ExecutionState::Paused {
         execution.state = ExecutionState::Running;
         execution.reason = None;
+        store::session_run::lock_open(&mut turn.conn(), session).await?;
         store::session_run::hold(&mut turn.conn(), session, None).await?;
     }
     keep(app, turn, execution).await
@@ -170,8 +175,12 @@ pub async fn rerun(app: &App, session: SessionId, what: Rerun, by: By) -> Result
         let words = format!("{session} has no build that passed: nothing of it can be run again");
         return Err(AppError::Conflict(words));
     }
+    let run_list: HashSet<String> = turn.apply(|session| Ok(session.run_list().map(str::to_owned).collect())).await?;
     let jobs = match what {
         Rerun::Jobs(jobs) => {
+            if let Some(job) = jobs.iter().find(|job| !run_list.contains(*job)) {
+                return Err(AppError::Invalid(format!("`{job}` is not on the run list of {session}")));
+            }
             let found = store::expected::of_jobs(&mut turn.conn(), session, &jobs).await?;
             for job in &jobs {
                 match found.iter().find(|one| one.job_id == *job) {
@@ -193,7 +202,7 @@ pub async fn rerun(app: &App, session: SessionId, what: Rerun, by: By) -> Result
                 let read = store::expected::list(&mut turn.conn(), session, Some(false), page).await?;
                 for one in pages.turn(read, |one| one.place) {
                     let again = matches!(one.status, Some(Status::Fail | Status::Error | Status::Miss | Status::Skip));
-                    if again {
+                    if again && run_list.contains(&one.job_id) {
                         failed.push(one.job_id);
                     }
                 }

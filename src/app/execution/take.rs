@@ -10,7 +10,7 @@ use crate::domain::run::RunState;
 use crate::domain::session::{LogEntry, Report, Session, Stream};
 use crate::domain::status::Status;
 use crate::ids::RunId;
-use crate::store::expected::Change;
+use crate::store::expected::{Change, Expected};
 use crate::store::run::Run;
 use crate::store::{self, Conn};
 
@@ -25,6 +25,8 @@ const MAX_OUTPUT_BYTES: usize = 4 << 20;
 pub(super) struct Came {
     pub(super) job: String,
     pub(super) run: RunId,
+    /// Whether it is what an operator's end, or the deadline's, has made of it: it has not run.
+    pub(super) is_canceled: bool,
     pub(super) outcome: TestOutcome,
 }
 
@@ -50,11 +52,17 @@ pub(super) async fn take(app: &App, conn: &mut Conn<'_>, execution: &store::exec
         let outcomes = store::run::outcomes(conn, run.id).await?;
         let names: Vec<String> = outcomes.iter().map(|(name, _)| name.clone()).collect();
         let earlier = store::expected::of_jobs(conn, execution.session_id, &names).await?;
-        let earlier: HashMap<&str, i64> = earlier.iter().map(|one| (one.job_id.as_str(), one.earlier)).collect();
+        let earlier: HashMap<&str, &Expected> = earlier.iter().map(|one| (one.job_id.as_str(), one)).collect();
         for (job, outcome) in outcomes {
             let outcome = outcome.map_or_else(|| TestOutcome::bare(Status::Miss), |outcome| outcome.0);
-            let attempt = run.attempt - earlier.get(job.as_str()).copied().unwrap_or_default();
-            let again = is_run_again(&execution.plan, run, outcome.status, attempt);
+            let expected = earlier.get(job.as_str());
+            // Nobody would run again what has come already, or what is run no more.
+            let is_settled = execution.state.is_over() || expected.is_some_and(|one| one.status.is_some());
+            if !run.live && is_settled {
+                continue;
+            }
+            let attempt = run.attempt - expected.map_or(0, |one| one.earlier);
+            let again = !is_settled && is_run_again(&execution.plan, run, outcome.status, attempt);
             taken.changes.push(Change {
                 job_id: job.clone(),
                 status: (!again).then_some(outcome.status),
@@ -64,7 +72,8 @@ pub(super) async fn take(app: &App, conn: &mut Conn<'_>, execution: &store::exec
                 is_reported: !again,
             });
             if !again {
-                taken.came.push(Came { job, run: run.id, outcome });
+                let is_canceled = run.state == RunState::Canceled;
+                taken.came.push(Came { job, run: run.id, is_canceled, outcome });
             }
         }
     }

@@ -226,14 +226,20 @@ pub async fn get(sessions: &Sessions, id: SessionId) -> Result<At<(Stored, Numbe
     Ok(At { version, value: (Stored { version, metadata: Verbatim(metadata), ..row }, numbers) })
 }
 
-/// Removes a session with all that came of it.
+/// Removes a session with all that came of it; its runs stay.
 ///
 /// # Errors
-/// [`AppError::NotFound`]; [`AppError::PreconditionFailed`].
+/// [`AppError::NotFound`]; [`AppError::PreconditionFailed`]; [`AppError::Conflict`] if it is being run.
 pub async fn delete(sessions: &Sessions, id: SessionId, only_if: Option<i64>) -> Result<()> {
     let mut tx = sessions.db.begin().await?;
     let stand = store::session::lock(&mut tx.conn(), id.0).await?.ok_or_else(|| no_such(id))?;
     check_version(stand.version, only_if)?;
+    if let Some(execution) = store::execution::get(&mut tx.conn(), id).await?.filter(|it| !it.state.is_over()) {
+        let words =
+            format!("{id} is being run ({}): cancel that first, so that nothing of it goes on", execution.state);
+        return Err(AppError::Conflict(words));
+    }
+    store::session_run::take_all(&mut tx.conn(), id, sessions.now()).await?;
     store::session::delete(&mut tx.conn(), id.0).await?;
     let document = json!({"version": stand.version});
     store::event::record(&mut tx.conn(), &[told(id, NewEvent::new(SESSION_REMOVED, sessions.now(), document))]).await?;

@@ -16,7 +16,7 @@ use testyard::store::run::{self, NewRun, Terms};
 use testyard::store::{Db, Error, event, session, session_run};
 
 use super::event::behind;
-use super::{at, build_with_run, committed, finish, lease, read, refused, stored, tests_of, worker};
+use super::{at, build_with_run, committed, digest, finish, lease, read, refused, stored, tests_of, worker};
 use crate::support::db::TestDb;
 use crate::support::on_both;
 
@@ -48,6 +48,7 @@ fn new(session_id: SessionId) -> Execution {
             modules_url: Some("https://files.example.org/m".into()),
             architecture: None,
         })),
+        run_list: Some(vec![1, 2]),
         deadline_at: Some(at(100)),
         due_at: Some(at(1)),
         wakes: 0,
@@ -211,6 +212,13 @@ on_both! {
         assert_eq!(committed!(db, conn => session_run::take(conn, &[id], at(9))), 1);
         assert_eq!(stored(&db, id).await.taken_at, Some(at(9)));
         assert!(read!(db, conn => session_run::ended(conn, session, 10)).is_empty());
+        assert!(read!(db, conn => session_run::in_hand(conn, session)).is_empty());
+        let identity = digest("riscv:b a");
+        assert_eq!(read!(db, conn => run::ended_with(conn, &[identity, [0; 32]])), [id]);
+        assert!(committed!(db, conn => run::supersede(conn, id)));
+        assert!(read!(db, conn => run::ended_with(conn, &[identity])).is_empty());
+        stored_run(&db, session, "b").await;
+        assert_eq!(committed!(db, conn => session_run::take_all(conn, session, at(10))), 1);
         assert!(read!(db, conn => session_run::in_hand(conn, session)).is_empty());
     }
 }
