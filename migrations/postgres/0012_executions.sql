@@ -1,8 +1,8 @@
 -- PostgreSQL dialect of migration 0012. The twin is ../sqlite/0012_executions.sql; a test holds the two together.
 
 -- How a session is run by this service. It waits for its build, or runs, or is paused; or it is over. `wakes` counts how
--- often something happened that it has to look at: whoever has looked puts it to rest only if nothing happened meanwhile. `run_list` is
--- the SHA-256 of that of whose jobs results are expected.
+-- often something happened that it has to look at: whoever has looked puts it to rest only if nothing happened meanwhile.
+-- `run_list` is the SHA-256 of that of whose jobs results are expected.
 CREATE TABLE execution (
     session_id   uuid    NOT NULL PRIMARY KEY REFERENCES session (id) ON DELETE CASCADE,
     state        text    NOT NULL CHECK (state IN ('waiting', 'running', 'paused', 'finished', 'canceled', 'missed')),
@@ -13,7 +13,7 @@ CREATE TABLE execution (
     build_id     uuid    REFERENCES build (id),
     build_ref    text,
     tested       jsonb,
-    run_list     bytea,
+    run_list     text,
     deadline_at  timestamptz,
     due_at       timestamptz,
     wakes        bigint  NOT NULL,

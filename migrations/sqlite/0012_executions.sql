@@ -1,8 +1,8 @@
 -- SQLite dialect of migration 0012. The twin is ../postgres/0012_executions.sql; a test holds the two together.
 
 -- How a session is run by this service. It waits for its build, or runs, or is paused; or it is over. `wakes` counts how
--- often something happened that it has to look at: whoever has looked puts it to rest only if nothing happened meanwhile. `run_list` is
--- the SHA-256 of that of whose jobs results are expected.
+-- often something happened that it has to look at: whoever has looked puts it to rest only if nothing happened meanwhile.
+-- `run_list` is the SHA-256 of that of whose jobs results are expected.
 CREATE TABLE execution (
     session_id   BLOB    NOT NULL PRIMARY KEY REFERENCES session (id) ON DELETE CASCADE,
     state        TEXT    NOT NULL CHECK (state IN ('waiting', 'running', 'paused', 'finished', 'canceled', 'missed')),
@@ -13,7 +13,7 @@ CREATE TABLE execution (
     build_id     BLOB    REFERENCES build (id),
     build_ref    TEXT,
     tested       TEXT    CHECK (json_valid(tested)),
-    run_list     BLOB,
+    run_list     TEXT,
     deadline_at  TEXT,
     due_at       TEXT,
     wakes        INTEGER NOT NULL,

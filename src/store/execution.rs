@@ -34,8 +34,8 @@ pub struct Execution {
     pub build_ref: Option<String>,
     /// What is known of the build that it is for.
     pub tested: Option<Json<TestedBuild>>,
-    /// The SHA-256 of the run list of whose jobs results are expected.
-    pub run_list: Option<Vec<u8>>,
+    /// The SHA-256, in hexadecimal digits, of the run list of whose jobs results are expected.
+    pub run_list: Option<String>,
     /// When what has not come is missing.
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it is to be looked at.

@@ -386,15 +386,19 @@ pub struct Slot {
     pub run_id: RunId,
 }
 
-/// The slots that are taken at this runner, those of runs among them that are over and that nobody has freed yet.
+/// The slots that are taken at this runner.
 ///
 /// # Errors
 /// If the database refuses.
 pub async fn taken(conn: &mut Conn<'_>, runner: &str) -> Result<Vec<Slot>> {
-    conn.query("SELECT pool, slot, run_id FROM slot WHERE runner = $1 ORDER BY pool, slot")
-        .bind(runner)
-        .fetch_all()
-        .await
+    conn.query(
+        "SELECT slot.pool, slot.slot, slot.run_id FROM slot JOIN run ON run.id = slot.run_id
+         WHERE slot.runner = $1 AND run.state IN ('submitting', 'running', 'collecting')
+         ORDER BY slot.pool, slot.slot",
+    )
+    .bind(runner)
+    .fetch_all()
+    .await
 }
 
 /// The slots that a run holds, in the order of their pools and ids.
@@ -428,6 +432,17 @@ pub async fn take(conn: &mut Conn<'_>, runner: &str, taken: &[Taken], now: DateT
             one.slots.iter().flat_map(|(pool, ids)| ids.iter().map(|slot| (pool.as_str(), slot.as_str(), one.id)))
         })
         .collect();
+    if !slots.is_empty() {
+        // A run that ended a moment ago has slots on record that are free already.
+        conn.query(
+            "DELETE FROM slot WHERE runner = $1 AND run_id IN (
+                SELECT run.id FROM slot JOIN run ON run.id = slot.run_id
+                WHERE slot.runner = $1 AND run.state NOT IN ('submitting', 'running', 'collecting'))",
+        )
+        .bind(runner)
+        .execute()
+        .await?;
+    }
     INSERT_SLOT
         .execute(conn, &slots, |query, (pool, slot, run)| query.bind(runner).bind(*pool).bind(*slot).bind(*run))
         .await?;

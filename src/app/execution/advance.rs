@@ -33,7 +33,7 @@ struct Said {
     /// The jobs without an outcome.
     todo: usize,
     /// The run list and its digest, where it is another than that of which results are expected.
-    run_list: Option<(Vec<u8>, Vec<String>)>,
+    run_list: Option<(String, Vec<String>)>,
 }
 
 /// Does what follows from how things stand for the execution of a session: takes in what came of its runs, plans runs of
@@ -179,7 +179,7 @@ async fn settle(app: &App, turn: &mut Turn<'_>, execution: &mut Execution, is_la
                 }
             }
             let digest = digest_of(session.run_list());
-            if known.as_deref() != Some(digest.as_slice()) {
+            if known.as_ref() != Some(&digest) {
                 said.run_list = Some((digest, session.run_list().map(str::to_owned).collect()));
             }
             Ok(said)
@@ -254,14 +254,14 @@ pub(super) async fn expect(conn: &mut Conn<'_>, session: SessionId, run_list: &[
     Ok(store::expected::expect(conn, session, &jobs).await?)
 }
 
-/// The SHA-256 of a run list.
-pub(super) fn digest_of<'a>(run_list: impl Iterator<Item = &'a str>) -> Vec<u8> {
+/// The SHA-256 of a run list, in hexadecimal digits.
+pub(super) fn digest_of<'a>(run_list: impl Iterator<Item = &'a str>) -> String {
     let mut hash = Sha256::new();
     for job in run_list {
         hash.update(u64::try_from(job.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(job);
     }
-    hash.finalize().to_vec()
+    hex::encode(hash.finalize())
 }
 
 fn makers_of(session: &Session, jobs: Vec<String>) -> HashSet<String> {

@@ -48,7 +48,7 @@ fn new(session_id: SessionId) -> Execution {
             modules_url: Some("https://files.example.org/m".into()),
             architecture: None,
         })),
-        run_list: Some(vec![1, 2]),
+        run_list: Some("0a".into()),
         deadline_at: Some(at(100)),
         due_at: Some(at(1)),
         wakes: 0,
