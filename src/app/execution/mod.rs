@@ -2,7 +2,7 @@
 //!
 //! A session says which jobs can start; here they become runs, and what comes of the runs comes back into it. Nothing is
 //! decided but by what stands in the database: the session, its runs that were not taken in, and the results that are
-//! expected. [`advance`] looks at all of that and does what follows, in one transaction; it is woken by whatever changes the
+//! expected. [`advance()`] looks at all of that and does what follows, in one transaction; it is woken by whatever changes the
 //! session or ends one of its runs, and may be called at any time, by any process.
 
 mod advance;

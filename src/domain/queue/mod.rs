@@ -2,7 +2,7 @@
 //!
 //! Runs that are planned wait for a place: at a runner that is asked, or in the hands of an agent that asks. All that
 //! decides stands in plain values: what [waits](Waiting), what there [may be](Limits), what there [is](Usage), and who
-//! [offers](Offer) places. [`choose`] answers for each run whether it is its turn, or which [blockers](blocker::Blocker) it has.
+//! [offers](Offer) places. [`choose()`] answers for each run whether it is its turn, or which [blockers](blocker::Blocker) it has.
 //!
 //! The order, in words:
 //! 1. Of two runs of one project the one goes first that is more urgent, where a point of priority is worth as much as

@@ -1,12 +1,10 @@
 //! `examples/agent.py`, which shows that the protocol is enough to write another agent.
 
-use std::path::Path;
-
 use serde_json::json;
-use tokio::process::Command;
 
 use crate::support::fake_server::Answer;
 use crate::support::fake_yard::{FakeYard, HEARTBEAT, LOG, REGISTRATION, RESULTS, lease, script};
+use crate::support::python::example_agent;
 
 #[tokio::test]
 async fn the_example_works() {
@@ -15,10 +13,8 @@ async fn the_example_works() {
         yard.server.answer_next(route, Answer::Lost);
     }
     yard.server.answer_next(HEARTBEAT, Answer::Status(503, String::new(), Vec::new()));
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/agent.py");
-    let mut command = Command::new("python3");
-    command.arg(example).args([&yard.server.url(), REGISTRATION, "py", "arch=any"]).kill_on_drop(true);
-    let mut child = command.spawn().expect("python3, which the test command installs: `apt-get install python3`");
+    let mut command = example_agent(&[&yard.server.url(), REGISTRATION, "py", "arch=any"]).await;
+    let mut child = command.spawn().expect("python3 starts");
     let jobs = json!([
         script("a", "echo one; echo two; echo oops >&2; sleep 1.5; exit 3"),
         {"job": "b", "command": {"argv": ["cat"], "stdin": "given"}},

@@ -1,6 +1,7 @@
 //! Sessions that the service runs: a build starts its session, jobs that can start become runs, what comes of them comes
 //! back, and what never comes is missing with a reason.
 
+mod by_agent;
 mod by_name;
 mod steering;
 

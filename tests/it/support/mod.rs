@@ -12,6 +12,7 @@ pub(crate) mod golden;
 pub(crate) mod outbox;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod python;
 pub(crate) mod runs;
 pub(crate) mod sse;
 
