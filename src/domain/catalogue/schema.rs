@@ -75,7 +75,10 @@ fn of_field(field: &Field) -> Json {
         FieldKind::Enumeration(_) | FieldKind::Outcome => {
             json!({"anyOf": [{"enum": field.words()}, verbatim(&field.kind)]})
         }
-        FieldKind::Choice(words) if words.is_empty() => json!({"anyOf": [not_blank(), verbatim(&field.kind)]}),
+        // Any word will do, and a word is no longer than a name.
+        FieldKind::Choice(words) if words.is_empty() => {
+            json!({"anyOf": [{"allOf": [not_blank(), {"maxLength": MAX_NAME}]}, verbatim(&field.kind)]})
+        }
         FieldKind::Choice(words) => json!({"anyOf": [{"enum": words}, verbatim(&field.kind)]}),
         FieldKind::Boolean => json!({"anyOf": [{"type": "boolean"}, {"type": "string", "pattern": BOOLEAN}]}),
         FieldKind::Test | FieldKind::Resource => {

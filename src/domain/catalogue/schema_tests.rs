@@ -95,6 +95,21 @@ fn names_are_judged_alike() {
 }
 
 #[test]
+fn long_words_are_judged_alike() {
+    let class = class(Some(vec![Field::new("f", FieldKind::Choice(Vec::new()))]));
+    for (length, good) in [(MAX_NAME, true), (MAX_NAME + 1, false)] {
+        for letter in ["1", "ä"] {
+            let arguments = json!({"f": letter.repeat(length)});
+            assert_eq!(
+                (is_valid(&class, &arguments), is_read(&class, &arguments)),
+                (good, good),
+                "{length} of {letter}"
+            );
+        }
+    }
+}
+
+#[test]
 fn characters_are_judged_alike() {
     let [writable, blank] = [WRITABLE, NOT_BLANK].map(|pattern| fancy_regex::Regex::new(pattern).unwrap());
     for c in '\0'..='\u{ffff}' {
