@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use crate::app::report::{self, Report};
+use crate::app::run::planned_tests;
 use crate::app::{App, seconds};
 use crate::domain::conclusion::{self, Conclusion};
 use crate::domain::event::{BUILD_FINISHED, RUN_ACCEPTED, RUN_CANCELED, RUN_FINISHED, RUN_STARTED};
@@ -127,6 +128,22 @@ pub async fn end(
     let Some(report) = close(app, conn, run, conclusion, ending, now).await? else { return Ok(false) };
     keep(conn, &report, now).await?;
     Ok(true)
+}
+
+/// Ends a run that will have no results: what it planned is MISS, for this reason. False if it was over already.
+///
+/// # Errors
+/// If the database refuses.
+pub async fn end_without_results(
+    app: &App,
+    conn: &mut Conn<'_>,
+    run: &Run,
+    state: RunState,
+    why: &str,
+    now: DateTime<Utc>,
+) -> store::Result<bool> {
+    let conclusion = conclusion::without_results(&planned_tests(&run.request.0), why);
+    end(app, conn, run, &conclusion, &Ending { state, ..Ending::finished() }, now).await
 }
 
 /// As [`end`], for the first of several runs whose reports are then given to [`keep`] as one, in the same transaction.

@@ -1,11 +1,11 @@
 //! Runs of tests: asked for, cancelled, run again.
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest as _, Sha256};
 
 use crate::app::build::client_token;
 use crate::app::{App, AppError, Result, Write, Written, progress, queue};
-use crate::domain::conclusion::{self, BOOT};
+use crate::domain::conclusion::BOOT;
+use crate::domain::digest::Digest;
 use crate::domain::run::{RunKind, RunRequest, RunState, TestsRequest};
 use crate::ids::RunId;
 use crate::store::run::{NewRun, PlannedTest, Run, Terms};
@@ -107,16 +107,10 @@ pub async fn schedule(
     Ok(Some((id, held)))
 }
 
-/// The SHA-256 of all that makes two tests the same. Each part is preceded by its length, so that no two different
-/// tests run together.
+/// The SHA-256 of all that makes two tests the same.
 fn identity(build_ref: &str, request: &TestsRequest, test: &str) -> [u8; 32] {
     let modules = request.modules_url.as_deref().unwrap_or_default();
-    let mut hash = Sha256::new();
-    for part in [build_ref, &request.collection, test, &request.device, modules] {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+    Digest::of_parts([build_ref, &request.collection, test, &request.device, modules]).into()
 }
 
 /// The tests that a run plans: `boot` of a boot test, none of a build.
@@ -196,9 +190,8 @@ pub async fn cancel(app: &App, id: RunId) -> Result<()> {
         let words = format!("{id} is over at its runner and its results are being fetched: they will be kept");
         return Err(AppError::Conflict(words));
     }
-    let conclusion = conclusion::without_results(&planned_tests(&run.request.0), "canceled by an operator");
-    let end = progress::Ending { state: RunState::Canceled, observation: None, log_excerpt: None, log_url: None };
-    if !progress::end(app, &mut tx.conn(), &run, &conclusion, &end, now).await? {
+    let (state, why) = (RunState::Canceled, "canceled by an operator");
+    if !progress::end_without_results(app, &mut tx.conn(), &run, state, why, now).await? {
         return Err(AppError::Conflict(format!("{id} is over already ({})", run.state)));
     }
     tx.commit().await?;

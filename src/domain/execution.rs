@@ -79,26 +79,16 @@ impl Default for Plan {
     }
 }
 
-/// What follows from an attempt at a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It counts.
-    Counts,
-    /// The job is run again.
-    Again,
-}
-
 impl Plan {
-    /// Whether the attempt of this number (from 1) counts, or the job is run again: within a bound where the infrastructure
+    /// Whether a job is run again after the attempt of this number (from 1), or that counts: within a bound where the infrastructure
     /// is to blame, and not where the job failed, unless that was asked for.
     #[must_use]
-    pub fn verdict(&self, status: Status, attempt: u32) -> Verdict {
-        let again = match status {
+    pub fn is_run_again(&self, status: Status, attempt: u32) -> bool {
+        match status {
             Status::Error | Status::Miss => attempt < self.max_attempts,
             Status::Fail => attempt <= self.retry_failures,
             Status::Pass | Status::Done | Status::Skip => false,
-        };
-        if again { Verdict::Again } else { Verdict::Counts }
+        }
     }
 }
 
@@ -132,7 +122,7 @@ mod tests {
     #[test]
     fn infrastructure_is_tried_again_within_a_bound_and_failures_only_when_asked() {
         let plan = Plan { max_attempts: 2, ..Plan::default() };
-        let again = |plan: &Plan, status, attempt| plan.verdict(status, attempt) == Verdict::Again;
+        let again = |plan: &Plan, status, attempt| plan.is_run_again(status, attempt);
         for status in Status::ALL.iter().copied() {
             let infrastructure = matches!(status, Status::Error | Status::Miss);
             assert_eq!(again(&plan, status, 1), infrastructure, "{status}");

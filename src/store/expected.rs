@@ -108,15 +108,15 @@ pub async fn note(conn: &mut Conn<'_>, session: SessionId, changes: &[Change], n
 /// # Errors
 /// If the database refuses.
 pub async fn ask_again(conn: &mut Conn<'_>, session: SessionId, jobs: &[String], reason: &str) -> Result<()> {
-    for job in jobs {
+    for some in jobs.chunks(200) {
         conn.query(
             "UPDATE expected_result SET status = NULL, reason = $1, settled_at = NULL, reported_at = NULL,
                 earlier = attempts
-             WHERE session_id = $2 AND job_id = $3",
+             WHERE session_id = $2 AND job_id IN ",
         )
         .bind(reason)
         .bind(session)
-        .bind(job.as_str())
+        .push_list(some.iter().map(String::as_str))
         .execute()
         .await?;
     }

@@ -6,11 +6,9 @@
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt as _;
 
-use crate::app::progress::{self, Ending};
-use crate::app::run::planned_tests;
+use crate::app::progress;
 use crate::app::{self, App, Result, cut, seconds};
 use crate::domain::agent::Labels;
-use crate::domain::conclusion;
 use crate::domain::queue::Offer;
 use crate::domain::run::RunState;
 use crate::ids::RunId;
@@ -236,8 +234,7 @@ pub(super) async fn give_up(app: &App, lease: Lease, run: &Run, why: &str) -> Re
     if run.lease_holder != Some(lease.worker) {
         return Ok(());
     }
-    let conclusion = conclusion::without_results(&planned_tests(&run.request.0), why);
-    progress::end(app, conn, &run, &conclusion, &Ending::finished(), app.now()).await?;
+    progress::end_without_results(app, conn, &run, RunState::Finished, why, app.now()).await?;
     tx.commit().await?;
     app.bells.deliver.ring();
     app.bells.stop.ring();

@@ -4,15 +4,14 @@
 use chrono::{DateTime, Utc};
 
 use super::report::held_run;
-use crate::app::progress::{self, Ending};
-use crate::app::run::{plan_next, planned_tests};
+use crate::app::progress;
+use crate::app::run::plan_next;
 use crate::app::{App, Result, cut, seconds};
 use crate::config::OnLost;
 use crate::domain::agent_lease::{LeaseState, MAX_REASON};
-use crate::domain::conclusion;
+use crate::domain::run::RunState;
 use crate::ids::AgentLeaseId;
 use crate::store::agent_lease::{AgentLease, LeaseEnd};
-use crate::store::run::Run;
 use crate::store::{self, Conn};
 
 /// Loses the lease with this id, if it has expired. False if it was heard of since, or is over.
@@ -73,25 +72,13 @@ pub(super) async fn lose(
         Some(session) => store::execution::get(conn, session).await?.is_some(),
         None => false,
     };
-    if end_run(app, conn, &run, &why, now).await? && is_again && !is_of_execution {
+    if progress::end_without_results(app, conn, &run, RunState::Finished, &why, now).await?
+        && is_again
+        && !is_of_execution
+    {
         plan_next(conn, &run, now).await?;
     }
     Ok(())
-}
-
-/// Ends a run that will have no results: what it planned is MISS, for this reason. False if it was over.
-///
-/// # Errors
-/// If the database refuses.
-pub(super) async fn end_run(
-    app: &App,
-    conn: &mut Conn<'_>,
-    run: &Run,
-    why: &str,
-    now: DateTime<Utc>,
-) -> store::Result<bool> {
-    let conclusion = conclusion::without_results(&planned_tests(&run.request.0), why);
-    progress::end(app, conn, run, &conclusion, &Ending::finished(), now).await
 }
 
 /// From when on silent agents are lost: not before heartbeats could be heard for as long as a lease lasts, for an agent may

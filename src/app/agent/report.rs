@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
 use super::ended;
-use super::lost::{end_run, ring};
+use super::lost::ring;
 use super::output::{judged, not_theirs};
 use crate::app::progress::{self, Progress};
 use crate::app::{App, AppError, Result, cut, seconds};
@@ -121,9 +121,11 @@ async fn release_in(
         let times = store::agent_lease::count_released(conn, run.id).await?;
         let why = format!("the agent `{}` gave it back: {reason}", agent.name);
         if let Some(cancel) = &lease.cancel_reason {
-            end_run(app, conn, &run, &format!("{cancel}; {why}"), now).await?;
+            let why = format!("{cancel}; {why}");
+            progress::end_without_results(app, conn, &run, RunState::Finished, &why, now).await?;
         } else if times >= i64::from(app.settings.runs.max_tries) {
-            end_run(app, conn, &run, &format!("given back by agents {times} times; {why}"), now).await?;
+            let why = format!("given back by agents {times} times; {why}");
+            progress::end_without_results(app, conn, &run, RunState::Finished, &why, now).await?;
         } else {
             let attempt = u32::try_from(times - 1).unwrap_or(u32::MAX);
             let pause = app.runner_backoff().delay_honouring(attempt, entropy::unit(), None);

@@ -2,16 +2,14 @@
 
 use std::collections::HashSet;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::app::execution::begin::{Ready, begin};
 use crate::app::execution::report::report;
 use crate::app::execution::take::{self, is_maker, report_of};
 use crate::app::session::change::{By, Turn};
 use crate::app::session::refusal::{plan_refused, refused};
-use crate::app::{App, AppError, Result, cut, progress, run};
+use crate::app::{App, AppError, Result, cut, progress};
 use crate::domain::composition::definition::{NoDefinition, NoDefinitionCause, executable};
-use crate::domain::conclusion;
+use crate::domain::digest::Digest;
 use crate::domain::execution::{ExecutionState, session_outcome};
 use crate::domain::run::{RunState, TestedBuild};
 use crate::domain::session::metadata::BOOTSTRAPPING;
@@ -126,9 +124,7 @@ async fn look_at_build(app: &App, conn: &mut Conn<'_>, execution: &mut Execution
 pub(super) async fn end_runs(app: &App, conn: &mut Conn<'_>, session: SessionId, why: &str) -> Result<()> {
     for one in store::session_run::lock_open(conn, session).await? {
         if one.state != RunState::Collecting {
-            let conclusion = conclusion::without_results(&run::planned_tests(&one.request.0), why);
-            let ending = progress::Ending { state: RunState::Canceled, ..progress::Ending::finished() };
-            progress::end(app, conn, &one, &conclusion, &ending, app.now()).await?;
+            progress::end_without_results(app, conn, &one, RunState::Canceled, why, app.now()).await?;
         }
     }
     Ok(())
@@ -256,12 +252,7 @@ pub(super) async fn expect(conn: &mut Conn<'_>, session: SessionId, run_list: &[
 
 /// The SHA-256 of a run list, in hexadecimal digits.
 pub(super) fn digest_of<'a>(run_list: impl Iterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
-    for job in run_list {
-        hash.update(u64::try_from(job.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(job);
-    }
-    hex::encode(hash.finalize())
+    Digest::of_parts(run_list).to_string()
 }
 
 fn makers_of(session: &Session, jobs: Vec<String>) -> HashSet<String> {

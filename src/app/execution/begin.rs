@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest as _, Sha256};
 use sqlx::types::Json;
 
 use crate::app::build::client_token;
@@ -11,6 +10,7 @@ use crate::domain::agent::Labels;
 use crate::domain::composition::definition::{Executable, NoDefinition, NoDefinitionCause};
 use crate::domain::composition::needs::Needs;
 use crate::domain::definition::Definition;
+use crate::domain::digest::Digest;
 use crate::domain::execution::Plan;
 use crate::domain::run::{JobsRequest, RunRequest, TestsRequest};
 use crate::domain::status::Status;
@@ -288,10 +288,5 @@ fn planned(app: &App, execution: &Execution, batch: Batch) -> NewRun {
 
 /// The SHA-256 of all that makes two jobs the same: a job of a session is run once at a time.
 fn identity(execution: &Execution, job: &str) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in ["session", &execution.session_id.to_string(), job] {
-        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
+    Digest::of_parts(["session", &execution.session_id.to_string(), job]).into()
 }

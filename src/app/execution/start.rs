@@ -7,12 +7,11 @@ use sqlx::types::Json;
 
 use crate::app::execution::advance::{digest_of, expect};
 use crate::app::execution::begin::{Way, Ways, all_labels, way_of};
-use crate::app::session::change::{By, Turn};
+use crate::app::session::change::{By, Turn, noted};
 use crate::app::session::refusal::plan_refused;
-use crate::app::{App, AppError, MAX_FAULTS, Result, cut, queue, run};
+use crate::app::{App, AppError, MAX_FAULTS, Result, queue, run};
 use crate::domain::composition::definition::executable;
 use crate::domain::composition::needs::Needs;
-use crate::domain::composition::results::status_of;
 use crate::domain::execution::{ExecutionState, MOST_ATTEMPTS, Plan};
 use crate::domain::fault::Fault;
 use crate::domain::run::TestedBuild;
@@ -159,16 +158,7 @@ struct Found {
 
 impl Found {
     fn of(session: &Session) -> Self {
-        let come = |job: &str| {
-            let report = session.job(job)?.result()?;
-            Some(Change {
-                job_id: job.to_owned(),
-                status: Some(status_of(report.outcome.as_ref()?)?),
-                reason: report.comments.as_deref().map(|comments| cut(comments, 2_000)),
-                run: None,
-                is_reported: false,
-            })
-        };
+        let come = |job: &str| noted(job, session.job(job)?.result()?);
         Self {
             run_list: session.run_list().map(str::to_owned).collect(),
             todo: session.todo().map(|view| view.id().to_owned()).collect(),

@@ -7,7 +7,6 @@ use crate::app::execution::no_execution;
 use crate::app::session::change::{By, Turn};
 use crate::app::session::refusal::{no_such_job, refused};
 use crate::app::{App, AppError, Result, cut, progress, run};
-use crate::domain::conclusion;
 use crate::domain::execution::{ExecutionState, session_outcome};
 use crate::domain::run::RunState;
 use crate::domain::session::Report;
@@ -48,6 +47,14 @@ async fn keep(app: &App, mut turn: Turn<'_>, mut execution: Execution) -> Result
     Ok(execution)
 }
 
+/// Holds the runs of a session back, for this reason, or lets them go.
+async fn hold(turn: &mut Turn<'_>, session: SessionId, held: Option<&str>) -> Result<()> {
+    // In one order, as others lock them.
+    store::session_run::lock_open(&mut turn.conn(), session).await?;
+    store::session_run::hold(&mut turn.conn(), session, held).await?;
+    Ok(())
+}
+
 /// Begins nothing more of a session until it is resumed; what runs goes on. Pausing again changes the reason.
 ///
 /// # Errors
@@ -62,9 +69,7 @@ pub async fn pause(app: &App, session: SessionId, reason: Option<&str>, by: By) 
     }
     execution.state = ExecutionState::Paused;
     execution.reason = reason.map(|reason| cut(reason, 2_000));
-    // In one order, as others lock them.
-    store::session_run::lock_open(&mut turn.conn(), session).await?;
-    store::session_run::hold(&mut turn.conn(), session, Some(PAUSED)).await?;
+    hold(&mut turn, session, Some(PAUSED)).await?;
     keep(app, turn, execution).await
 }
 
@@ -78,8 +83,7 @@ pub async fn resume(app: &App, session: SessionId, by: By) -> Result<Execution> 
     if execution.state == ExecutionState::Paused {
         execution.state = ExecutionState::Running;
         execution.reason = None;
-        store::session_run::lock_open(&mut turn.conn(), session).await?;
-        store::session_run::hold(&mut turn.conn(), session, None).await?;
+        hold(&mut turn, session, None).await?;
     }
     keep(app, turn, execution).await
 }
@@ -132,9 +136,7 @@ pub async fn cancel_job(app: &App, session: SessionId, job: &str, reason: Option
             let words = format!("`{job}` is part of {} with {} others: cancel that run", one.id, tests.len() - 1);
             return Err(AppError::Conflict(words));
         }
-        let conclusion = conclusion::without_results(&tests, &why);
-        let ending = progress::Ending { state: RunState::Canceled, ..progress::Ending::finished() };
-        progress::end(app, &mut turn.conn(), one, &conclusion, &ending, app.now()).await?;
+        progress::end_without_results(app, &mut turn.conn(), one, RunState::Canceled, &why, app.now()).await?;
     } else {
         let change = Change {
             job_id: job.to_owned(),

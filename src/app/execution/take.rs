@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::app::run::planned_tests;
 use crate::app::{App, Result};
-use crate::domain::execution::{Plan, Verdict, session_outcome, told};
+use crate::domain::execution::{Plan, session_outcome, told};
 use crate::domain::log::LogStream;
 use crate::domain::observation::TestOutcome;
 use crate::domain::run::RunState;
@@ -48,12 +49,11 @@ pub(super) async fn take(app: &App, conn: &mut Conn<'_>, execution: &store::exec
     if runs.is_empty() {
         return Ok(taken);
     }
+    let names: Vec<String> = runs.iter().flat_map(|run| planned_tests(&run.request.0)).collect();
+    let earlier = store::expected::of_jobs(conn, execution.session_id, &names).await?;
+    let earlier: HashMap<&str, &Expected> = earlier.iter().map(|one| (one.job_id.as_str(), one)).collect();
     for run in &runs {
-        let outcomes = store::run::outcomes(conn, run.id).await?;
-        let names: Vec<String> = outcomes.iter().map(|(name, _)| name.clone()).collect();
-        let earlier = store::expected::of_jobs(conn, execution.session_id, &names).await?;
-        let earlier: HashMap<&str, &Expected> = earlier.iter().map(|one| (one.job_id.as_str(), one)).collect();
-        for (job, outcome) in outcomes {
+        for (job, outcome) in store::run::outcomes(conn, run.id).await? {
             let outcome = outcome.map_or_else(|| TestOutcome::bare(Status::Miss), |outcome| outcome.0);
             let expected = earlier.get(job.as_str());
             // Nobody would run again what has come already, or what is run no more.
@@ -92,7 +92,7 @@ fn is_run_again(plan: &Plan, run: &Run, status: Status, attempt: i64) -> bool {
         return true;
     }
     // What an operator ended stays so.
-    run.state != RunState::Canceled && plan.verdict(status, number(attempt)) == Verdict::Again
+    run.state != RunState::Canceled && plan.is_run_again(status, number(attempt))
 }
 
 /// The output of those of the jobs that make records or jobs out of it.

@@ -8,7 +8,7 @@ use crate::app::session::kept::Held;
 use crate::app::{AppError, Result, blocking, cut};
 use crate::domain::composition::fields::SPEC;
 use crate::domain::composition::results::{Came, session_name, spec_results_of, status_of};
-use crate::domain::session::{Changes, HistoryRow, Misfit, Report, Session};
+use crate::domain::session::{Changes, Misfit, Report, Session};
 use crate::domain::spec_result::result::SpecResult;
 use crate::ids::SessionId;
 use crate::store;
@@ -128,6 +128,18 @@ fn why(report: &Report) -> Option<String> {
     report.comments.clone().or(skipped)
 }
 
+/// What a result says of the one that is expected of its job; nothing if nobody has decided what came of it.
+#[must_use]
+pub fn noted(job: &str, report: &Report) -> Option<Noted> {
+    Some(Noted {
+        job_id: job.to_owned(),
+        status: Some(status_of(report.outcome.as_ref()?)?),
+        reason: why(report).map(|why| cut(&why, 2_000)),
+        run: None,
+        is_reported: false,
+    })
+}
+
 /// A session that is being changed, in one transaction: nobody else changes it before [`Turn::commit`], and without that
 /// nothing has changed.
 #[derive(Debug)]
@@ -222,18 +234,7 @@ impl<'s> Turn<'s> {
 
     /// What is expected of the session has come, whoever brought it.
     async fn note(&mut self, changes: &Changes) -> Result<()> {
-        let came = |row: &HistoryRow| {
-            let outcome = row.report.outcome.as_ref()?;
-            Some(Noted {
-                job_id: row.job.clone(),
-                // What nobody has decided has not come.
-                status: Some(status_of(outcome)?),
-                reason: why(&row.report).map(|why| cut(&why, 2_000)),
-                run: None,
-                is_reported: false,
-            })
-        };
-        let came: Vec<Noted> = changes.history.iter().filter_map(came).collect();
+        let came: Vec<Noted> = changes.history.iter().filter_map(|row| noted(&row.job, &row.report)).collect();
         if came.is_empty() || store::execution::get(&mut self.tx.conn(), self.id).await?.is_none() {
             return Ok(());
         }
